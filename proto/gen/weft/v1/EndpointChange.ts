@@ -7,10 +7,12 @@ export interface EndpointChange {
   'service'?: (_weft_v1_ServiceKey | null);
   'added'?: (_weft_v1_Endpoint)[];
   'removed'?: (string)[];
+  'dropped'?: (boolean);
 }
 
 export interface EndpointChange__Output {
   'service': (_weft_v1_ServiceKey__Output | null);
   'added': (_weft_v1_Endpoint__Output)[];
   'removed': (string)[];
+  'dropped': (boolean);
 }

@@ -19,6 +19,7 @@ export interface Hello {
   'locality'?: (string);
   'weight'?: (number);
   'ready'?: (boolean);
+  'rootsVersion'?: (string);
 }
 
 export interface Hello__Output {
@@ -35,4 +36,5 @@ export interface Hello__Output {
   'locality': (string);
   'weight': (number);
   'ready': (boolean);
+  'rootsVersion': (string);
 }

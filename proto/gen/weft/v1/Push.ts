@@ -14,6 +14,7 @@ export interface Push {
   'endpoints'?: (_weft_v1_EndpointChange)[];
   'absent'?: (_weft_v1_ServiceKey)[];
   'roots'?: (Buffer | Uint8Array | string)[];
+  'full'?: (boolean);
 }
 
 export interface Push__Output {
@@ -24,4 +25,5 @@ export interface Push__Output {
   'endpoints': (_weft_v1_EndpointChange__Output)[];
   'absent': (_weft_v1_ServiceKey__Output)[];
   'roots': (Buffer)[];
+  'full': (boolean);
 }
