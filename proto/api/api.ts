@@ -54,6 +54,15 @@ export const applyReplySchema = z.object({
   dryRun: z.boolean(),
 });
 
+/** Restores the state of revision `to` as a new revision. Replied to as an apply. */
+export const rollbackRequestSchema = z.strictObject({
+  to: count,
+  message: z.string().max(1000).default(''),
+  author: z.string().max(200).default(''),
+  dryRun: z.boolean().default(false),
+  expectRevision: count.optional(),
+});
+
 export const revisionSchema = z.object({
   revision: count,
   /** ISO 8601. */
@@ -151,6 +160,38 @@ export const statusSchema = z.object({
   rootExpires: z.string(),
 });
 
+/** A policy as it applies to one service, each value with the resource that it comes from. */
+export const effectiveSchema = z.object({
+  kind: z.string(),
+  namespace: z.string(),
+  service: z.string(),
+  /** `origin`: `Kind namespace/name`, or `builtin`. */
+  fields: z.array(z.object({ path: z.string(), value: z.unknown(), origin: z.string() })),
+});
+
+export const resourcesReplySchema = z.object({
+  revision: count,
+  resources: z.array(resourceSchema),
+  /** Only with `effective=true`. */
+  effective: z.array(effectiveSchema).optional(),
+});
+/** Oldest first; without `from` and `to` the last ones. */
+export const revisionsReplySchema = z.object({ revision: count, revisions: z.array(revisionSchema) });
+export const diffReplySchema = z.object({ from: count, to: count, changes: z.array(changeSchema) });
+export const servicesReplySchema = z.object({ services: z.array(serviceSchema) });
+export const proxiesReplySchema = z.object({ proxies: z.array(proxySchema) });
+export const edgesReplySchema = z.object({ edges: z.array(edgeSchema) });
+
+/** What `GET /v1/watch` sends: the name of each server-sent event, and its data as JSON. */
+export const watchEventSchemas = {
+  /** First of all, so that a reader knows what it starts from. */
+  hello: z.object({ revision: count }),
+  revision: revisionSchema.omit({ changes: true }).extend({ keys: z.array(key) }),
+  /** Endpoints of a service came or went. */
+  service: z.object({ namespace: z.string(), name: z.string(), endpoints: count }),
+  proxy: proxySchema,
+};
+
 /** RFC 9457. */
 export const problemSchema = z.object({
   type: z.string(),
@@ -165,6 +206,8 @@ export const problemSchema = z.object({
 export type ApplyRequest = z.input<typeof applyRequestSchema>;
 export type ApplyReply = z.infer<typeof applyReplySchema>;
 export type Change = z.infer<typeof changeSchema>;
+export type RollbackRequest = z.input<typeof rollbackRequestSchema>;
+export type ApiEffective = z.infer<typeof effectiveSchema>;
 export type ApiRevision = z.infer<typeof revisionSchema>;
 export type ApiService = z.infer<typeof serviceSchema>;
 export type ApiProxy = z.infer<typeof proxySchema>;
