@@ -51,6 +51,8 @@ export interface KindSchema<Spec = unknown> {
 /** The half of a kind that the data path runs. Which function it has follows from its role. */
 export interface KindFilter {
   readonly kind: string;
+  /** Role policy: what applies where nobody said anything, in the normalised form; the same as the schema's. */
+  readonly builtin?: unknown;
   /** Loads what `compile…` will need for these specs (a regex engine, say). Awaited before any of them is compiled. */
   prepare?(specs: readonly unknown[]): Promise<void>;
   /** Role route: the rules, in the order written. Adds issues instead of throwing; then the snapshot is not used. */
@@ -73,7 +75,10 @@ export interface CompileEnv {
   readonly issues: Issues;
   /** The resource whose policy this is, for replies and logs: `Kind namespace/name`; several are joined with `, `. */
   readonly origin: string;
-  /** State that outlives snapshots (buckets, budgets). The same key gives the same object for as long as it is asked for. */
+  /**
+   * State that outlives snapshots (buckets, budgets). The same key gives the same object for as long as it is asked for.
+   * Keys belong to the kind and to the place it is compiled for (service, route), so that filters need not say where.
+   */
   keep<T extends object>(key: string, make: () => T): T;
 }
 
