@@ -1,0 +1,68 @@
+// What Linux says about a process: CPU time and memory. https://man7.org/linux/man-pages/man5/proc.5.html
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Microseconds of CPU time since the process began, all threads, and children that have ended. */
+export interface CpuTime {
+  readonly userUs: number;
+  readonly sysUs: number;
+}
+
+/** Megabytes (10^6 bytes). `anon` is what one more such process adds to a machine; the rest of RSS is mostly shared files. */
+export interface Memory {
+  readonly rssMb: number;
+  readonly anonMb: number;
+}
+
+/** USER_HZ, the unit of /proc/PID/stat: 100 on every architecture that Weft runs on. */
+const tickUs = 10_000;
+
+/** Reads /proc/PID/stat. The command may hold spaces and parentheses, so fields count from its last parenthesis. */
+export function parseStat(stat: string): CpuTime {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [utime, stime, cutime, cstime] = fields.slice(11, 15).map(Number);
+  const userUs = (utime! + cutime!) * tickUs;
+  const sysUs = (stime! + cstime!) * tickUs;
+  if (!Number.isFinite(userUs + sysUs)) throw new Error(`not a /proc/PID/stat line: ${stat.slice(0, 80)}`);
+  return { userUs, sysUs };
+}
+
+/** Reads /proc/PID/smaps_rollup, which is exact where the counters of /proc/PID/status lag behind. */
+export function parseSmapsRollup(text: string): Memory {
+  const kilobytes = (field: string): number => {
+    const found = new RegExp(`^${field}:\\s+([0-9]+) kB$`, 'm').exec(text);
+    if (found === null) throw new Error(`no ${field} in smaps_rollup`);
+    return (Number(found[1]) * 1024) / 1e6;
+  };
+  return { rssMb: kilobytes('Rss'), anonMb: kilobytes('Anonymous') };
+}
+
+/** The process and all that descend from it. */
+export function processTree(pid: number): readonly number[] {
+  const found = [pid];
+  for (const parent of found)
+    for (const thread of readdirSync(`/proc/${parent}/task`))
+      found.push(
+        ...readFileSync(`/proc/${parent}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+      );
+  return found;
+}
+
+/** The sum over the given processes and their descendants. Throws when one has ended. */
+export function cpuTime(pids: readonly number[]): CpuTime {
+  const all = pids.flatMap(processTree).map((pid) => parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+  return {
+    userUs: all.reduce((sum, one) => sum + one.userUs, 0),
+    sysUs: all.reduce((sum, one) => sum + one.sysUs, 0),
+  };
+}
+
+/** The sum over the given processes and their descendants. Throws when one has ended. */
+export function memory(pids: readonly number[]): Memory {
+  const all = pids
+    .flatMap(processTree)
+    .map((pid) => parseSmapsRollup(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')));
+  return {
+    rssMb: all.reduce((sum, one) => sum + one.rssMb, 0),
+    anonMb: all.reduce((sum, one) => sum + one.anonMb, 0),
+  };
+}
