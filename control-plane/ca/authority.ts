@@ -22,6 +22,13 @@ export class IssueError extends Error {
   }
 }
 
+export interface SignOptions {
+  /** At most, and unless told otherwise, 24 h. */
+  readonly ttlMs?: number;
+  /** Who asked, for the audit log. */
+  readonly requester?: string;
+}
+
 /** Signs certificates for workloads. */
 export interface Authority {
   readonly trustDomain: string;
@@ -29,8 +36,11 @@ export interface Authority {
   roots(): readonly Uint8Array[];
   /** Epoch ms at which the oldest root that we sign under ends. */
   rootExpires(): number;
-  /** A certificate for `identity`; of the CSR only the public key is used, after its self-signature was checked. */
-  sign(csr: Uint8Array, identity: Identity, ttlMs?: number): Promise<Issued>;
+  /**
+   * A certificate for `identity`; of the CSR only the public key is used, after its self-signature was checked.
+   * Throws IssueError INVALID_CSR, PERMISSION_DENIED (it names somebody else) or UNAVAILABLE (no issuer is valid now).
+   */
+  sign(csr: Uint8Array, identity: Identity, options?: SignOptions): Promise<Issued>;
   /** The same with a key made here, for the control plane's own server certificate (with DNS and IP names). */
   issueServer(names: readonly string[]): Promise<{ readonly certPem: string; readonly keyPem: string }>;
   /**

@@ -1,0 +1,35 @@
+import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto';
+import { promisify } from 'node:util';
+
+const derive = promisify<string | Uint8Array, Uint8Array, number, object, Buffer>(scrypt);
+
+/** Encrypts what is kept in the store under a key that is not. */
+export interface Sealer {
+  /** AES-256-GCM; `label` says what it is and must be the same to open it, so that values cannot be exchanged. */
+  seal(plain: Uint8Array, label: string): Uint8Array;
+  /** Throws an Error when the key is another one or a single bit has changed. */
+  open(sealed: Uint8Array, label: string): Uint8Array;
+}
+
+const ivLength = 12;
+const tagLength = 16;
+
+/** A sealer for a secret; slow on purpose (scrypt, some 50 ms), because the secret may be a text that people chose. */
+export async function openSealer(secret: Uint8Array, salt: Uint8Array): Promise<Sealer> {
+  const key = await derive(secret, salt, 32, { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 26 });
+  return {
+    seal(plain, label) {
+      const iv = randomBytes(ivLength);
+      const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(label));
+      const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
+      return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
+    },
+    open(sealed, label) {
+      const tag = sealed.subarray(ivLength, ivLength + tagLength);
+      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, ivLength), { authTagLength: tagLength })
+        .setAAD(Buffer.from(label))
+        .setAuthTag(tag);
+      return Buffer.concat([decipher.update(sealed.subarray(ivLength + tagLength)), decipher.final()]);
+    },
+  };
+}
