@@ -8,6 +8,8 @@ import { type Position, parseYaml } from './yaml.ts';
 
 export interface ParsedResource {
   readonly resource: Resource;
+  /** As it was written, before defaults and units: what is sent to a control plane, which parses it again. */
+  readonly raw: unknown;
   /** Counted from 0 over all resources of the text. */
   readonly index: number;
   /** Where the value of a path (`spec.rules[0].name`) stands, or what is nearest to it. Lines and columns count from 1. */
@@ -38,7 +40,7 @@ export function parseDocuments(
       const position = (path: string, key = false) => document.position(join(prefix, path), key);
       for (const issue of found.list)
         issues.push({ ...issue, path: join(prefix, issue.path), file, ...position(issue.path, unknown.has(issue)) });
-      if (resource !== undefined) resources.push({ resource, index, position: (path) => position(path) });
+      if (resource !== undefined) resources.push({ resource, raw, index, position: (path) => position(path) });
       index++;
     }
   }
