@@ -1,8 +1,12 @@
-// `npm run gen`: everything that is generated and committed. A test runs it and compares.
+// `npm run gen [FOLDER]`: everything that is generated and committed, into this tree or FOLDER. A test compares the two.
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { errorsReference, jsonSchemas, policiesReference } from '../policies/docs.ts';
+import { loadSchemas } from '../policies/load.ts';
 
 const root = join(import.meta.dirname, '..');
+const out = resolve(process.argv[2] ?? root);
 
 execFileSync(
   join(root, 'node_modules/.bin/proto-loader-gen-types'),
@@ -14,10 +18,25 @@ execFileSync(
     '--grpcLib=@grpc/grpc-js',
     '--importFileExtension=.ts',
     '--includeDirs=proto',
-    '--outDir=proto/gen',
+    `--outDir=${join(out, 'proto/gen')}`,
     'weft/v1/discovery.proto',
     'weft/v1/identity.proto',
     'weft/v1/telemetry.proto',
   ],
   { cwd: root, stdio: 'inherit' },
 );
+
+const write = (path: string, text: string): void => {
+  mkdirSync(dirname(join(out, path)), { recursive: true });
+  writeFileSync(join(out, path), text);
+};
+
+const schemas = await loadSchemas();
+const examples = new Map<string, string>();
+for (const path of globSync('policies/*/example.yaml', { cwd: root })) {
+  const text = readFileSync(join(root, path), 'utf8');
+  examples.set(/^kind: (\S+)$/m.exec(text)?.[1] ?? path, text);
+}
+write('docs/policies.md', policiesReference(schemas, examples));
+write('docs/errors.md', errorsReference());
+for (const [name, text] of jsonSchemas(schemas)) write(`docs/schema/${name}`, text);

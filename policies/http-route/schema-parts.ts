@@ -78,12 +78,12 @@ const headerName = z
   .max(256)
   .refine((text) => token.test(text), { error: (issue) => `${show(issue.input)} is not the name of a header field` });
 
-const valueMatch = (name: z.ZodType<string>, what: string) =>
+const valueMatch = (name: z.ZodType<string>, what: string, nameCase: string) =>
   fields({
     type: choice(['Exact', 'RegularExpression'], 'RegularExpression is RE2 and must match the whole value.').default(
       'Exact',
     ),
-    name: name.describe(`Name of the ${what}.`),
+    name: name.describe(`Name of the ${what}; case ${nameCase}.`),
     value: z.string().max(4096).describe(`Value of the ${what}, or the expression for it (at most 1024 characters).`),
   }).superRefine(({ type, value }, context) => {
     if (type !== 'RegularExpression') return;
@@ -98,14 +98,14 @@ export const match = fields({
   path: pathMatch.default({ type: 'PathPrefix', value: '/' }).describe('What the path must be.'),
   method: choice(methods, 'The method; any when absent.').exactOptional(),
   headers: z
-    .array(valueMatch(headerName, 'header field (case does not matter)'))
+    .array(valueMatch(headerName, 'header field', 'does not matter'))
     .max(16)
     .default([])
     .describe(
       'Header fields that must be there. Of entries with the same name the first counts; fields that are repeated are joined by commas.',
     ),
   queryParams: z
-    .array(valueMatch(z.string().min(1).max(256), 'query parameter (case matters)'))
+    .array(valueMatch(z.string().min(1).max(256), 'query parameter', 'matters'))
     .max(16)
     .default([])
     .describe(
@@ -187,7 +187,7 @@ const urlRewrite = fields({
   if (hostname === undefined && path === undefined) context.addIssue('changes nothing: give hostname or path');
 });
 
-const statuses = [301, 302, 303, 307, 308];
+const statuses = [301, 302, 303, 307, 308] as const;
 
 const requestRedirect = fields({
   scheme: choice(['http', 'https'], 'Scheme of the new location.').exactOptional(),
@@ -197,10 +197,9 @@ const requestRedirect = fields({
     .describe('Path of the new location; that of the request when absent. The query is kept.'),
   port: port('Port of the new location.').exactOptional(),
   statusCode: z
-    .int({ error: (issue) => oneOf(statuses.map(String), issue.input) })
-    .refine((status) => statuses.includes(status), { error: (issue) => oneOf(statuses.map(String), issue.input) })
+    .literal(statuses, { error: (issue) => oneOf(statuses.map(String), issue.input) })
     .default(302)
-    .describe('301, 302, 303, 307 or 308.'),
+    .describe('Status of the answer.'),
 });
 
 const filterTypes = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'URLRewrite', 'RequestRedirect'] as const;
