@@ -5,9 +5,15 @@
 import { z } from 'zod';
 
 const key = z.strictObject({ kind: z.string(), namespace: z.string(), name: z.string() });
+/** One line for people: no control characters, which a terminal would obey. */
+const line = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .regex(/^[^\x00-\x1f\x7f-\x9f]*$/, 'must be one line of text');
 const count = z.number().int().nonnegative();
 
-/** A resource in its envelope; `spec` as the user wrote it on the way in, normalised on the way out. */
+/** A resource in its envelope; `spec` as people write it, on the way out too, so that what is read can be applied again. */
 export const resourceSchema = z.strictObject({
   apiVersion: z.string().max(128),
   kind: z.string().max(128),
@@ -40,8 +46,8 @@ export const applyRequestSchema = z.strictObject({
   /** Created or replaced. */
   resources: z.array(z.unknown()).max(1000).default([]),
   delete: z.array(key).max(1000).default([]),
-  message: z.string().max(1000).default(''),
-  author: z.string().max(200).default(''),
+  message: line(1000).default(''),
+  author: line(200).default(''),
   dryRun: z.boolean().default(false),
   /** When given, the apply is refused (409) unless the log still ends with this revision. */
   expectRevision: count.optional(),
@@ -57,8 +63,8 @@ export const applyReplySchema = z.object({
 /** Restores the state of revision `to` as a new revision. Replied to as an apply. */
 export const rollbackRequestSchema = z.strictObject({
   to: count,
-  message: z.string().max(1000).default(''),
-  author: z.string().max(200).default(''),
+  message: line(1000).default(''),
+  author: line(200).default(''),
   dryRun: z.boolean().default(false),
   expectRevision: count.optional(),
 });
