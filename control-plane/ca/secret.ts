@@ -19,15 +19,15 @@ export class SecretError extends Error {
 export async function loadSecret(where: { readonly stateDir: string; readonly file?: string }): Promise<Uint8Array> {
   if (where.file !== undefined) return readSecret(where.file);
   const path = join(where.stateDir, 'ca.key');
-  await mkdir(where.stateDir, { recursive: true, mode: 0o700 });
-  if (!existsSync(path)) await createSecret(path);
+  if (!existsSync(path)) await createSecret(where.stateDir, path);
   return readSecret(path);
 }
 
 /** Does nothing when there is one. Whole or not there at all, also when two processes start at once. */
-async function createSecret(path: string): Promise<void> {
+async function createSecret(stateDir: string, path: string): Promise<void> {
   const own = `${path}.${randomBytes(6).toString('hex')}`;
   try {
+    await mkdir(stateDir, { recursive: true, mode: 0o700 });
     const file = await open(own, 'wx', 0o600);
     try {
       await file.writeFile(`${randomBytes(32).toString('base64url')}\n`);
