@@ -1,0 +1,13 @@
+import type { Command } from 'commander';
+import { contextOf } from '../context.ts';
+import { version } from '../version.ts';
+
+export function define(command: Command): void {
+  command.action(async () => {
+    const context = contextOf(command);
+    const { node } = process.versions;
+    await context.print({ version, node }, () =>
+      context.output === 'wide' ? `weft ${version}, Node ${node}` : `weft ${version}`,
+    );
+  });
+}
