@@ -42,12 +42,6 @@ export const errors = {
   EXPECTATION_FAILED: { http: 417, grpc: 'INVALID_ARGUMENT', retry: 'never', text: 'the expectation is not supported' },
   HEAD_TOO_LARGE: { http: 431, grpc: 'RESOURCE_EXHAUSTED', retry: 'never', text: 'the request head is too large' },
   METHOD_NOT_SUPPORTED: { http: 501, grpc: 'UNIMPLEMENTED', retry: 'never', text: 'this method is not supported here' },
-  CODING_NOT_SUPPORTED: {
-    http: 501,
-    grpc: 'UNIMPLEMENTED',
-    retry: 'never',
-    text: 'this transfer coding is not supported',
-  },
   VERSION_NOT_SUPPORTED: {
     http: 505,
     grpc: 'UNIMPLEMENTED',
@@ -91,6 +85,12 @@ export const errors = {
     grpc: 'DEADLINE_EXCEEDED',
     retry: 'if-idempotent',
     text: 'the service did not answer within the time for one attempt',
+  },
+  STREAM_IDLE: {
+    http: 504,
+    grpc: 'DEADLINE_EXCEEDED',
+    retry: 'never',
+    text: 'nothing moved on this exchange for too long',
   },
   PEER_UNVERIFIED: {
     http: 403,

@@ -1,0 +1,171 @@
+import type { Address } from '../lib/address.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Issue } from '../lib/issues.ts';
+import { Live } from '../lib/live.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { parseSpiffe } from '../lib/spiffe.ts';
+import { loadFilters } from '../policies/load.ts';
+import { serviceKey } from '../policies/resource.ts';
+import { Chain } from './http/chain.ts';
+import type { ListenerContext } from './http/exchange.ts';
+import { type Listener, startListener } from './listen/listener.ts';
+import { Loop } from './net/loop.ts';
+import { Compiler } from './snapshot/compile.ts';
+import { Destinations } from './snapshot/destinations.ts';
+import type { Inputs } from './snapshot/inputs.ts';
+import type { CompiledRule, Snapshot } from './snapshot/snapshot.ts';
+import type { Edge, Telemetry } from './telemetry/telemetry.ts';
+import type { LiveCredentials } from './tls/credentials.ts';
+import { connector } from './upstream/connect.ts';
+import { Endpoint } from './upstream/endpoint.ts';
+import { Pool } from './upstream/pool.ts';
+
+export interface DataPlaneOptions {
+  readonly namespace: string;
+  /** `namespace/name`. */
+  readonly serviceKey: string;
+  readonly app: Address;
+  readonly inbound: Address;
+  readonly outbound: Address;
+  readonly mtls: 'off' | 'permissive' | 'strict';
+  /** Without them endpoints that have an identity cannot be reached, and only plain text can come in. */
+  readonly credentials: LiveCredentials | undefined;
+  readonly appTimeoutMs: number;
+  readonly maxRequestBody: number;
+  /** Asks for a service that the snapshot does not have. */
+  readonly resolve: (service: string) => Promise<void> | undefined;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Listeners, routes and connections: all that a request passes. */
+export interface DataPlane {
+  readonly inbound: Listener;
+  readonly outbound: Listener;
+  readonly snapshot: Live<Snapshot>;
+  /** Compiles inputs and puts them in force, or gives the reasons why not. One at a time. */
+  accept(inputs: Inputs): Promise<readonly Issue[]>;
+  /** No new connections, none is used again; resolves when all are gone or the time is up. */
+  drain(deadlineMs: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
+  const { telemetry, clock, random, log, credentials } = options;
+  const loop = new Loop(clock);
+  const connect = connector(credentials, telemetry.connections('outbound', 'upstream'));
+  const makePool = (endpoint: Endpoint): Pool => new Pool(endpoint, connect, loop);
+  const destinations = new Destinations(makePool);
+  const appPool = (endpoint: Endpoint): Pool =>
+    new Pool(endpoint, connector(undefined, telemetry.connections('inbound', 'upstream')), loop);
+  const app = appEndpoint(options.app, appPool);
+  const rule = appRule(app, options);
+  const compiler = new Compiler({
+    filters: await loadFilters(),
+    destinations,
+    edge: (peer) => telemetry.edge('outbound', peer),
+    app: rule,
+    clock,
+    random,
+  });
+  const snapshot = new Live<Snapshot>({ revision: 0, services: new Map(), absent: new Set(), app: rule, ready: false });
+  let draining = false;
+
+  const context = (direction: 'inbound' | 'outbound'): ListenerContext => ({
+    direction,
+    loop,
+    tracer: telemetry.tracer,
+    snapshot: () => snapshot.current,
+    resolve: options.resolve,
+    service: options.serviceKey,
+    namespace: options.namespace,
+    edgeOf: peerEdges(direction, telemetry),
+    spiffeId: () => credentials?.current?.spiffeId ?? '',
+    maxBody: options.maxRequestBody,
+    draining: () => draining,
+  });
+  const listen = (direction: 'inbound' | 'outbound', address: Address): Promise<Listener> =>
+    startListener({
+      address,
+      context: context(direction),
+      stats: telemetry.connections(direction, 'downstream'),
+      credentials: direction === 'inbound' && options.mtls !== 'off' ? credentials : undefined,
+      plainToo: options.mtls === 'permissive',
+      log,
+    });
+  const inbound = await listen('inbound', options.inbound);
+  const outbound = await listen('outbound', options.outbound).catch(async (error: unknown) => {
+    await inbound.close();
+    throw error;
+  });
+
+  let turn: Promise<unknown> = Promise.resolve();
+  return {
+    inbound,
+    outbound,
+    snapshot,
+    accept(inputs) {
+      const done = turn.then(async () => {
+        const compiled = await compiler.compile(inputs);
+        if ('issues' in compiled) return compiled.issues;
+        snapshot.set(compiled.snapshot);
+        return [];
+      });
+      turn = done.catch(() => undefined);
+      return done;
+    },
+    async drain(deadlineMs) {
+      draining = true;
+      const gone = Promise.all([inbound, outbound].map((listener) => (listener.drain(), listener.empty())));
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const cancel = clock.after(deadlineMs, resolve);
+      await Promise.race([gone, late]);
+      cancel();
+    },
+    async close() {
+      await Promise.all([inbound.close(), outbound.close()]);
+      destinations.close();
+      app.pool.destroy();
+      loop.close();
+    },
+  };
+}
+
+function appEndpoint(address: Address, pool: (endpoint: Endpoint) => Pool): Endpoint {
+  const where =
+    'path' in address ? { address: `unix:${address.path}`, port: 0 } : { address: address.host, port: address.port };
+  return new Endpoint({ id: 'app', ...where, weight: 1, identity: '', locality: '', version: '' }, pool);
+}
+
+/** The one rule of the last hop: everything goes to the app. */
+function appRule(app: Endpoint, { serviceKey: service, appTimeoutMs, random }: DataPlaneOptions): CompiledRule {
+  const picker = { pick: () => app };
+  const deadline = (ex: { deadlineMs: number; startMs: number }): undefined => {
+    ex.deadlineMs = ex.startMs + appTimeoutMs;
+  };
+  return {
+    name: `app of ${service}`,
+    chain: new Chain([{ onRequest: deadline }]),
+    backends: [{ weight: 1, destination: { service, endpoints: [app], balancer: { build: () => picker }, picker } }],
+    weight: 1,
+    random,
+  };
+}
+
+/** The edge of a caller, by its SPIFFE ID: looked up once for each caller, not for each request. */
+function peerEdges(direction: 'inbound' | 'outbound', telemetry: Telemetry): (peer: string) => Edge {
+  const edges = new Map<string, Edge>();
+  return (peer) => {
+    let edge = edges.get(peer);
+    if (edge === undefined) {
+      const id = parseSpiffe(peer);
+      edge = telemetry.edge(direction, id === undefined ? 'unknown' : serviceKey(id.namespace, id.service));
+      // Telemetry bounds the number of edges; this bounds the number of names for them.
+      if (edges.size < 10_000) edges.set(peer, edge);
+    }
+    return edge;
+  };
+}

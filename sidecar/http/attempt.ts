@@ -1,0 +1,280 @@
+/**
+ * Attempts: pick an endpoint, lease a connection, send, and decide what its outcome means. All functions run within a
+ * turn of the loop. Upstream and downstream call the `on…` functions; `fail` and `finish` are the only ways to end.
+ */
+import { type ErrorCode, errors } from '../../lib/errors.ts';
+import { DONE, type Reply } from '../../policies/policy.ts';
+import { errorReply, type HttpExchange, type Upstream } from './exchange.ts';
+import type { H1Client } from './h1/client.ts';
+
+/** Octets of body kept while there is no connection yet, whatever the policies say: one read at most. */
+const HOLD_WHILE_WAITING = 64 * 1024;
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** RFC 9110 section 9.2.2. */
+export const isIdempotent = (method: string): boolean => idempotent.has(method);
+
+export function startAttempt(ex: HttpExchange): void {
+  const endpoint = ex.destination!.picker.pick(ex, ex.tried) as HttpExchange['endpoint'];
+  if (endpoint === undefined) {
+    fail(ex, errorReply('NO_ENDPOINT', `${ex.destination!.service} has ${ex.destination!.endpoints.length} endpoints`));
+    return;
+  }
+  ex.attempts++;
+  ex.endpoint = endpoint;
+  endpoint.active++;
+  ex.attemptDeadlineMs = ex.context.loop.nowMs + ex.attemptTimeoutMs;
+  const idle = endpoint.pool.takeIdle();
+  if (idle !== undefined) {
+    send(ex, idle);
+    return;
+  }
+  const { turn, attempts } = ex;
+  const current = (): boolean => ex.turn === turn && ex.attempts === attempts && ex.zone === 'routed';
+  ex.downstream.pauseBody();
+  const cancel = endpoint.pool.lease(
+    ex.connectTimeoutMs,
+    (client) => {
+      ex.cancelWait = undefined;
+      send(ex, client);
+    },
+    (code, detail) => {
+      ex.cancelWait = undefined;
+      if (current()) attemptFailed(ex, code, detail, false);
+    },
+  );
+  if (current() && ex.upstream === undefined) ex.cancelWait = cancel;
+}
+
+function send(ex: HttpExchange, upstream: H1Client): void {
+  ex.upstream = upstream;
+  upstream.sendRequest(ex);
+  for (const piece of ex.held) upstream.sendBody(piece, 0, piece.length);
+  if (ex.heldOctets > ex.holdBytes) letGo(ex);
+  if (ex.requestDone) {
+    if (ex.info.framing !== 'none') upstream.sendEnd();
+  } else ex.downstream.resumeBody();
+}
+
+function letGo(ex: HttpExchange): void {
+  ex.heldAll = false;
+  ex.dropHeld();
+}
+
+/** Body of the request. */
+export function onRequestBody(ex: HttpExchange, buf: Buffer, start: number, end: number): void {
+  ex.record.requestBytes += end - start;
+  ex.movedMs = ex.context.loop.nowMs;
+  if (ex.zone === 'over') return;
+  if (ex.record.requestBytes > ex.context.maxBody) {
+    fail(ex, errorReply('BODY_TOO_LARGE', `more than ${ex.context.maxBody} octets`));
+    return;
+  }
+  const waiting = ex.upstream === undefined;
+  if (ex.heldAll || waiting) {
+    const limit = waiting ? ex.holdBytes + HOLD_WHILE_WAITING : ex.holdBytes;
+    if (waiting || ex.heldOctets + end - start <= limit) ex.hold(buf, start, end);
+    else letGo(ex);
+  }
+  if (ex.upstream === undefined) ex.downstream.pauseBody();
+  else {
+    ex.upstream.sendBody(buf, start, end);
+    if (ex.upstream.congested) ex.downstream.pauseBody();
+  }
+}
+
+/** The request's body is complete. */
+export function onRequestEnd(ex: HttpExchange): void {
+  ex.requestDone = true;
+  if (ex.upstream !== undefined) ex.upstream.sendEnd();
+}
+
+/** The caller is gone. */
+export function onDownstreamGone(ex: HttpExchange): void {
+  if (ex.zone === 'over') return;
+  ex.record.code = 'DOWNSTREAM_GONE';
+  stopAttempt(ex);
+  finish(ex);
+}
+
+export function onDownstreamDrained(ex: HttpExchange): void {
+  ex.upstream?.resume();
+}
+
+export function onUpstreamDrained(ex: HttpExchange): void {
+  ex.downstream.resumeBody();
+}
+
+export function onInterim(ex: HttpExchange, upstream: Upstream): void {
+  if (ex.zone === 'routed' && ex.head.minor === 1) ex.downstream.sendInterim(upstream);
+}
+
+export function onResponseHead(ex: HttpExchange, upstream: Upstream): void {
+  const { nowMs } = ex.context.loop;
+  ex.movedMs = nowMs;
+  const rule = ex.rule!;
+  const { outcome } = ex;
+  outcome.status = upstream.head.status;
+  // Only a sidecar that has proved who it is may speak in the mesh's name.
+  outcome.error = upstream.peer === '' ? undefined : weftError(upstream);
+  if (rule.chain.retries) {
+    outcome.response = upstream.fields;
+    outcome.reusedConnection = false;
+    const wait = rule.chain.afterAttempt(ex, outcome);
+    if (wait !== DONE && mayRepeat(ex, wait)) {
+      upstream.discard();
+      ex.upstream = undefined;
+      retry(ex, wait);
+      return;
+    }
+  }
+  ex.zone = 'answering';
+  ex.deadlineMs = Number.POSITIVE_INFINITY;
+  ex.attemptDeadlineMs = Number.POSITIVE_INFINITY;
+  ex.record.firstByteMs = nowMs - ex.startMs;
+  ex.status = upstream.head.status;
+  ex.response = upstream.fields;
+  rule.chain.response(ex);
+  ex.record.status = ex.status;
+  if (outcome.error !== undefined) ex.record.code = outcome.error;
+  ex.downstream.sendResponse(ex, upstream);
+}
+
+function weftError(upstream: Upstream): ErrorCode | undefined {
+  const code = upstream.fields.get('weft-error');
+  return code !== undefined && Object.hasOwn(errors, code) ? (code as ErrorCode) : undefined;
+}
+
+export function onResponseBody(ex: HttpExchange, upstream: Upstream, buf: Buffer, start: number, end: number): void {
+  ex.movedMs = ex.context.loop.nowMs;
+  ex.record.responseBytes += end - start;
+  ex.downstream.sendBody(buf, start, end);
+  if (ex.downstream.congested) upstream.pause();
+}
+
+export function onResponseEnd(ex: HttpExchange): void {
+  leaveEndpoint(ex);
+  ex.upstream = undefined;
+  finish(ex, () => ex.downstream.sendEnd());
+}
+
+/** The attempt's stream broke. */
+export function onFailure(ex: HttpExchange, upstream: Upstream, code: ErrorCode, detail: string): void {
+  ex.upstream = undefined;
+  if (ex.zone !== 'answering') {
+    const stale = code === 'UPSTREAM_RESET' && upstream.reused && upstream.unanswered;
+    attemptFailed(ex, code, detail, stale && (upstream.unsent || isIdempotent(ex.method)));
+    return;
+  }
+  leaveEndpoint(ex);
+  ex.record.code = code;
+  ex.record.detail = detail;
+  finish(ex, () => ex.downstream.reset());
+}
+
+/** No response came of the attempt: another one, or the reply. `stale`: an idle connection had been closed under us. */
+function attemptFailed(ex: HttpExchange, code: ErrorCode, detail: string, stale: boolean): void {
+  const { outcome } = ex;
+  outcome.status = 0;
+  outcome.error = code;
+  outcome.reusedConnection = stale;
+  outcome.response = undefined;
+  const wait = ex.rule!.chain.afterAttempt(ex, outcome);
+  if (wait !== DONE && mayRepeat(ex, wait)) retry(ex, wait);
+  // No policy is needed to see that a connection was stale; one fresh try, not counted as the endpoint's failure.
+  else if (stale && ex.attempts === 1 && mayRepeat(ex, 0)) {
+    leaveEndpoint(ex);
+    startAttempt(ex);
+  } else fail(ex, errorReply(code, detail));
+}
+
+const mayRepeat = (ex: HttpExchange, wait: number): boolean =>
+  ex.heldAll && ex.zone === 'routed' && ex.context.loop.nowMs + wait < ex.deadlineMs;
+
+function retry(ex: HttpExchange, wait: number): void {
+  ex.tried.push(ex.endpoint!);
+  leaveEndpoint(ex);
+  ex.attemptDeadlineMs = Number.POSITIVE_INFINITY;
+  if (wait <= 0) {
+    startAttempt(ex);
+    return;
+  }
+  const { loop } = ex.context;
+  ex.cancelWait = loop.clock.after(wait, () =>
+    loop.turn(() => {
+      ex.cancelWait = undefined;
+      startAttempt(ex);
+    }),
+  );
+}
+
+function leaveEndpoint(ex: HttpExchange): void {
+  if (ex.endpoint === undefined) return;
+  ex.endpoint.active--;
+  ex.record.upstream = ex.endpoint.label;
+  ex.endpoint = undefined;
+}
+
+function stopAttempt(ex: HttpExchange): void {
+  ex.cancelWait?.();
+  ex.cancelWait = undefined;
+  const { upstream } = ex;
+  ex.upstream = undefined;
+  upstream?.cancel();
+  leaveEndpoint(ex);
+}
+
+/** Ends the exchange with a reply if one can still be sent, else by breaking the response off. */
+export function fail(ex: HttpExchange, reply: Reply): void {
+  if (ex.zone === 'over') return;
+  const { record } = ex;
+  record.code = reply.code === 'REDIRECT' ? '' : reply.code;
+  record.policy = reply.policy;
+  record.detail = reply.detail ?? '';
+  const canReply = ex.zone !== 'answering';
+  stopAttempt(ex);
+  if (canReply) {
+    ex.status = reply.status;
+    record.status = reply.status;
+  }
+  finish(ex, () => (canReply ? ex.downstream.sendReply(ex, reply) : ex.downstream.reset()));
+}
+
+/** The last step: accounts for the exchange, then says the last word downstream, which may begin the next exchange. */
+function finish(ex: HttpExchange, lastWord?: () => void): void {
+  ex.zone = 'over';
+  ex.dropHeld();
+  ex.rule?.chain.end(ex);
+  const { record } = ex;
+  record.attempts = ex.attempts;
+  record.durationMs = ex.context.loop.nowMs - ex.startMs;
+  ex.edge?.end(record);
+  ex.edge = undefined;
+  lastWord?.();
+}
+
+/** What is due by now; the connection calls it when `nextDeadline` has passed. */
+export function onDeadline(ex: HttpExchange, nowMs: number): void {
+  if (ex.zone === 'over') return;
+  if (ex.deadlineMs <= nowMs) fail(ex, errorReply('REQUEST_DEADLINE', waitedFor(ex, nowMs)));
+  else if (ex.attemptDeadlineMs <= nowMs) {
+    const detail = waitedFor(ex, nowMs);
+    ex.cancelWait?.();
+    ex.cancelWait = undefined;
+    const { upstream } = ex;
+    ex.upstream = undefined;
+    upstream?.cancel();
+    attemptFailed(ex, 'ATTEMPT_TIMEOUT', detail, false);
+  } else if (ex.movedMs + ex.idleTimeoutMs <= nowMs)
+    fail(ex, errorReply('STREAM_IDLE', `nothing moved for ${ex.idleTimeoutMs} ms`));
+}
+
+/** Where the time went, for whoever reads the log. */
+function waitedFor(ex: HttpExchange, nowMs: number): string {
+  const where = ex.endpoint?.label ?? 'an endpoint';
+  const what = ex.upstream === undefined ? `a connection to ${where}` : `the answer of ${where}`;
+  return `after ${Math.round(nowMs - ex.startMs)} ms, in attempt ${ex.attempts}, waiting for ${what}`;
+}
+
+export const nextDeadline = (ex: HttpExchange): number =>
+  Math.min(ex.deadlineMs, ex.attemptDeadlineMs, ex.movedMs + ex.idleTimeoutMs);

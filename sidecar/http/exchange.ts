@@ -1,0 +1,284 @@
+import { type ErrorCode, errors } from '../../lib/errors.ts';
+import type { Endpoint as EndpointView, Exchange, Headers, Outcome, Reply } from '../../policies/policy.ts';
+import type { Loop } from '../net/loop.ts';
+import type { CompiledRule, Destination, Snapshot } from '../snapshot/snapshot.ts';
+import type { Edge, ExchangeRecord, Tracer } from '../telemetry/telemetry.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import { Fields } from './fields.ts';
+import { Head } from './h1/head.ts';
+import { RequestInfo } from './h1/request.ts';
+import type { ResponseInfo } from './h1/response.ts';
+
+/** The end of an exchange that faces the caller. What it says is put out at the end of the turn. */
+export interface Downstream {
+  /** The head of the attempt's response; its body follows by sendBody and sendEnd. */
+  sendResponse(ex: HttpExchange, upstream: Upstream): void;
+  /** A whole response of the mesh's own. */
+  sendReply(ex: HttpExchange, reply: Reply): void;
+  /** A 1xx response. */
+  sendInterim(upstream: Upstream): void;
+  sendBody(buf: Buffer, start: number, end: number): void;
+  sendEnd(): void;
+  /** The response cannot be completed: ends so that the caller can tell. */
+  reset(): void;
+  /** The request's body: no more for now. */
+  pauseBody(): void;
+  resumeBody(): void;
+  /** True while more response should wait; `onDownstreamDrained` follows. */
+  readonly congested: boolean;
+  /** SPIFFE ID of the caller; '' for none. */
+  readonly peer: string;
+  /** IP address of the caller. */
+  readonly address: string;
+}
+
+/** One attempt's stream to an endpoint. */
+export interface Upstream {
+  /** Of the response, once it is there. */
+  readonly head: Head;
+  readonly info: ResponseInfo;
+  readonly fields: Fields;
+  /** SPIFFE ID that the endpoint proved; '' over plain text. */
+  readonly peer: string;
+  /** The connection has carried another request before, so that the endpoint may have closed it just now. */
+  readonly reused: boolean;
+  /** Not one octet of the response has come. */
+  readonly unanswered: boolean;
+  /** Not one octet of the request has left. */
+  readonly unsent: boolean;
+  sendRequest(ex: HttpExchange): void;
+  sendBody(buf: Buffer, start: number, end: number): void;
+  sendEnd(): void;
+  /** The response: no more for now. */
+  pause(): void;
+  resume(): void;
+  /** True while more of the request should wait; `onUpstreamDrained` follows. */
+  readonly congested: boolean;
+  /** Gives the attempt up. No further word of it comes. */
+  cancel(): void;
+  /** The answer is not wanted: reads to its end, if that is near, so that the connection can go on. */
+  discard(): void;
+}
+
+/** Where an exchange is: what can still be said downstream follows from it. */
+export type Zone =
+  /** Nothing is known but the head. */
+  | 'head'
+  /** A route is known, nothing has been sent downstream: any reply is possible. */
+  | 'routed'
+  /** The response has begun: only to end or to break it is left. */
+  | 'answering'
+  | 'over';
+
+/** What all exchanges of one listener share. */
+export interface ListenerContext {
+  readonly direction: 'inbound' | 'outbound';
+  readonly loop: Loop;
+  readonly tracer: Tracer;
+  snapshot(): Snapshot;
+  /**
+   * Asks for a service that the snapshot does not know; resolves when there is an answer or no more time. undefined:
+   * nobody to ask.
+   */
+  resolve(service: string): Promise<void> | undefined;
+  /** `namespace/name` of the service beside us. */
+  readonly service: string;
+  readonly namespace: string;
+  edgeOf(peer: string): Edge;
+  /** Our own SPIFFE ID; '' for none. */
+  spiffeId(): string;
+  /** Octets of request body accepted; Infinity: no limit. */
+  readonly maxBody: number;
+  draining(): boolean;
+}
+
+const noFields = new Fields(new Head());
+
+/** One request and its response. One object a connection, used again for each request. */
+export class HttpExchange implements Exchange {
+  readonly context: ListenerContext;
+  readonly downstream: Downstream;
+  readonly head = new Head();
+  readonly info = new RequestInfo();
+  readonly record: ExchangeRecord = newRecord();
+  request: Fields = new Fields(this.head);
+  response: Headers = noFields;
+  zone: Zone = 'over';
+  method = '';
+  host = '';
+  port = 0;
+  path = '';
+  query = '';
+  status = 0;
+  startMs = 0;
+  attempts = 0;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  attemptTimeoutMs = Number.POSITIVE_INFINITY;
+  attemptDeadlineMs = Number.POSITIVE_INFINITY;
+  holdBytes = 0;
+  idleTimeoutMs = 300_000;
+  connectTimeoutMs = 1000;
+  /** Monotonic ms of the last octet in either direction. */
+  movedMs = 0;
+
+  snapshot: Snapshot | undefined;
+  rule: CompiledRule | undefined;
+  destination: Destination | undefined;
+  edge: Edge | undefined;
+  endpoint: Endpoint | undefined;
+  upstream: Upstream | undefined;
+  tried: EndpointView[] = [];
+  readonly outcome: { -readonly [K in keyof Outcome]: Outcome[K] } = {
+    status: 0,
+    error: undefined,
+    reusedConnection: false,
+    response: undefined,
+  };
+  /** Ends the wait for a connection or for the time of the next attempt. */
+  cancelWait: (() => void) | undefined;
+  /** Grows with each exchange and attempt, so that what comes late finds out that it is late. */
+  turn = 0;
+
+  rewrittenPath: string | undefined;
+  rewrittenHost: string | undefined;
+
+  /** All of the request's body has come. */
+  requestDone = false;
+  /** Body octets kept for this or another attempt. */
+  held: Buffer[] = [];
+  heldOctets = 0;
+  /** False once body octets have been let go. */
+  heldAll = true;
+
+  constructor(context: ListenerContext, downstream: Downstream) {
+    this.context = context;
+    this.downstream = downstream;
+  }
+
+  get direction(): 'inbound' | 'outbound' {
+    return this.context.direction;
+  }
+
+  get peer(): string {
+    return this.downstream.peer;
+  }
+
+  get replayable(): boolean {
+    return this.heldAll;
+  }
+
+  rewritePath(path: string): void {
+    this.rewrittenPath = path;
+  }
+
+  rewriteHost(host: string): void {
+    this.rewrittenHost = host;
+  }
+
+  /** Makes the object new for a request whose head has been scanned. */
+  begin(nowMs: number): void {
+    this.turn++;
+    this.zone = 'head';
+    this.request.edits = null;
+    this.response = noFields;
+    this.status = 0;
+    this.startMs = nowMs;
+    this.movedMs = nowMs;
+    this.attempts = 0;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.attemptTimeoutMs = Number.POSITIVE_INFINITY;
+    this.attemptDeadlineMs = Number.POSITIVE_INFINITY;
+    this.holdBytes = 0;
+    this.idleTimeoutMs = 300_000;
+    this.connectTimeoutMs = 1000;
+    this.rule = undefined;
+    this.destination = undefined;
+    this.endpoint = undefined;
+    this.snapshot = undefined;
+    this.rewrittenPath = undefined;
+    this.rewrittenHost = undefined;
+    if (this.tried.length > 0) this.tried = [];
+    this.requestDone = this.info.framing === 'none';
+    this.dropHeld();
+    this.heldAll = true;
+    const { record } = this;
+    record.rule = '';
+    record.status = 0;
+    record.code = '';
+    record.policy = '';
+    record.detail = '';
+    record.upstream = '';
+    record.attempts = 0;
+    record.requestBytes = 0;
+    record.responseBytes = 0;
+    record.startMs = nowMs;
+    record.firstByteMs = 0;
+    record.peer = this.downstream.peer;
+    record.downstream = this.downstream.address;
+  }
+
+  /** What the request says cannot be believed: it is refused before it has been understood. */
+  forget(): void {
+    this.requestDone = false;
+    this.method = '';
+    this.host = '';
+    this.path = '';
+    this.query = '';
+    const { record } = this;
+    record.method = '';
+    record.host = '';
+    record.path = '';
+    record.requestId = '';
+    record.traceId = '';
+    record.sampled = false;
+  }
+
+  /** Keeps body octets for an attempt that cannot have them yet, or for another one. */
+  hold(buf: Buffer, start: number, end: number): void {
+    this.held.push(Buffer.from(buf.subarray(start, end)));
+    this.heldOctets += end - start;
+  }
+
+  dropHeld(): void {
+    if (this.held.length > 0) this.held = [];
+    this.heldOctets = 0;
+  }
+}
+
+/** A reply with a row of the error table. */
+export const errorReply = (code: ErrorCode, detail = '', policy = ''): Reply => ({
+  code,
+  status: errors[code].http,
+  headers: [],
+  policy,
+  ...(detail === '' ? {} : { detail }),
+});
+
+function newRecord(): ExchangeRecord {
+  return {
+    protocol: 'HTTP/1.1',
+    method: '',
+    host: '',
+    path: '',
+    rule: '',
+    status: 0,
+    code: '',
+    policy: '',
+    detail: '',
+    peer: '',
+    downstream: '',
+    upstream: '',
+    attempts: 0,
+    requestBytes: 0,
+    responseBytes: 0,
+    startMs: 0,
+    firstByteMs: 0,
+    durationMs: 0,
+    requestId: '',
+    traceId: '',
+    spanId: '',
+    parentSpanId: '',
+    sampled: false,
+    tracestate: '',
+  };
+}

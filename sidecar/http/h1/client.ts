@@ -1,0 +1,302 @@
+import type { Socket } from 'node:net';
+import type { Loop, Watched } from '../../net/loop.ts';
+import { Wire, type WireOwner } from '../../net/wire.ts';
+import type { ConnectionStats } from '../../telemetry/telemetry.ts';
+import type { Endpoint } from '../../upstream/endpoint.ts';
+import type { Pool } from '../../upstream/pool.ts';
+import * as attempt from '../attempt.ts';
+import type { HttpExchange, Upstream } from '../exchange.ts';
+import { Fields } from '../fields.ts';
+import { ChunkedDecoder } from './chunked.ts';
+import { Head, INCOMPLETE, INVALID } from './head.ts';
+import { Partial } from './partial.ts';
+import { ResponseInfo } from './response.ts';
+import { chunkHead, writeRequest } from './write-request.ts';
+
+/** 1xx responses to one request; more is an attempt to keep us busy. */
+const MAX_INTERIM = 8;
+/** Octets of an unwanted response that are read so that its connection can be used again. */
+const MAX_DISCARD = 64 * 1024;
+
+type State = 'idle' | 'head' | 'body' | 'closed';
+
+/** One HTTP/1.1 connection to an endpoint, in the role of the client. Carries one exchange at a time. */
+export class H1Client implements Upstream, WireOwner, Watched {
+  readonly head = new Head();
+  readonly info = new ResponseInfo();
+  /** SPIFFE ID that the endpoint proved; '' over plain text. */
+  readonly peer: string;
+  readonly endpoint: Endpoint;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  watchIndex = -1;
+  /** Monotonic ms after which it takes no further request. */
+  expiresMs = Number.POSITIVE_INFINITY;
+  /** How long it may rest, in ms. */
+  idleMs = 0;
+  /** Requests that it has carried. */
+  served = 0;
+  readonly fields = new Fields(this.head);
+  readonly #wire: Wire;
+  readonly #pool: Pool;
+  readonly #loop: Loop;
+  readonly #stats: ConnectionStats;
+  readonly #partial = new Partial();
+  readonly #chunked = new ChunkedDecoder();
+  #state: State = 'idle';
+  #ex: HttpExchange | undefined;
+  #discarded = -1;
+  #left = 0;
+  #interim = 0;
+  #answered = false;
+  #sentBefore = 0;
+  #requestSent = true;
+  #requestChunked = false;
+  #method = '';
+
+  constructor(socket: Socket, peer: string, endpoint: Endpoint, pool: Pool, loop: Loop, stats: ConnectionStats) {
+    this.peer = peer;
+    this.endpoint = endpoint;
+    this.#pool = pool;
+    this.#loop = loop;
+    this.#stats = stats;
+    this.#wire = new Wire(socket, this, loop);
+    loop.watch(this);
+    stats.opened();
+  }
+
+  get dead(): boolean {
+    return this.#state === 'closed' || this.#wire.ending;
+  }
+
+  get congested(): boolean {
+    return this.#wire.congested;
+  }
+
+  /** True when this request is not the first on the connection, so that the other end may have closed it just now. */
+  get reused(): boolean {
+    return this.served > 1;
+  }
+
+  /** True while not one octet of the response has come. */
+  get unanswered(): boolean {
+    return !this.#answered;
+  }
+
+  /** True while the kernel has not been given one octet of the request. */
+  get unsent(): boolean {
+    return this.#wire.octetsOut === this.#sentBefore;
+  }
+
+  sendRequest(ex: HttpExchange): void {
+    this.#ex = ex;
+    this.#state = 'head';
+    this.#answered = false;
+    this.#interim = 0;
+    this.#discarded = -1;
+    this.#method = ex.method;
+    this.#requestSent = ex.info.framing === 'none';
+    this.#requestChunked = ex.info.framing === 'chunked';
+    this.served++;
+    this.#sentBefore = this.#wire.octetsOut;
+    this.fields.edits = null;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    writeRequest(this.#wire, ex);
+  }
+
+  sendBody(buf: Buffer, start: number, end: number): void {
+    if (end === start) return;
+    if (this.#requestChunked) this.#wire.writeText(chunkHead(end - start));
+    this.#wire.writeOctets(buf, start, end);
+    if (this.#requestChunked) this.#wire.writeText('\r\n');
+  }
+
+  sendEnd(): void {
+    if (this.#requestChunked) this.#wire.writeText('0\r\n\r\n');
+    this.#requestSent = true;
+  }
+
+  pause(): void {
+    this.#wire.pause();
+  }
+
+  resume(): void {
+    this.#wire.resume();
+  }
+
+  cancel(): void {
+    this.#ex = undefined;
+    this.destroy();
+  }
+
+  discard(): void {
+    this.#ex = undefined;
+    this.#discarded = 0;
+    if (!this.#requestSent) this.destroy();
+  }
+
+  /** Waits for the next request; the pool's. */
+  rest(): void {
+    this.deadlineMs = this.#loop.nowMs + this.idleMs;
+  }
+
+  destroy(): void {
+    this.#wire.destroy();
+  }
+
+  onDeadline(): void {
+    // Only set while it rests: a request's time is watched by its exchange.
+    this.destroy();
+  }
+
+  onDrained(): void {
+    if (this.#ex !== undefined) attempt.onUpstreamDrained(this.#ex);
+  }
+
+  onOctets(buf: Buffer, start: number, end: number): void {
+    if (this.#state === 'idle') {
+      // RFC 9112 section 9.2: nothing was asked. It could only be taken for the answer to the next request.
+      this.destroy();
+      return;
+    }
+    this.#answered = true;
+    let p = start;
+    if (this.#state === 'head') {
+      p = this.#takeHeads(buf, p, end);
+      if (p < 0) return;
+    }
+    if (this.#state === 'body') p = this.#takeBody(buf, p, end);
+    // What follows a complete response was never asked for.
+    if (p >= 0 && p < end && this.#resting()) this.destroy();
+  }
+
+  #resting(): boolean {
+    return this.#state === 'idle';
+  }
+
+  /** Reads heads until a final one. Gives where its body begins, or -1 when all is taken or over. */
+  #takeHeads(given: Buffer, start: number, givenEnd: number): number {
+    let buf = given;
+    let p = start;
+    let end = givenEnd;
+    for (;;) {
+      if (!this.#partial.empty) {
+        this.#partial.append(buf, p, end);
+        const look = this.#partial.look();
+        if (look === 'more') return -1;
+        if (look === 'invalid') return this.#invalid('a response head that is too large or has a forbidden octet');
+        buf = Buffer.from(this.#partial.buf.subarray(0, this.#partial.length));
+        this.#partial.clear();
+        p = 0;
+        end = buf.length;
+      }
+      const behind = this.head.scanResponse(buf, p, end);
+      if (behind === INVALID) return this.#invalid(this.head.problemText);
+      if (behind === INCOMPLETE) {
+        this.#partial.append(buf, p, end);
+        const look = this.#partial.look();
+        return look === 'more' ? -1 : this.#invalid('a response head that is too large or has a forbidden octet');
+      }
+      p = behind;
+      if (this.head.status >= 200) break;
+      if (this.head.status === 101 || ++this.#interim > MAX_INTERIM)
+        return this.#invalid(this.head.status === 101 ? 'a switch of protocols that nobody asked for' : 'too many 1xx');
+      if (this.#ex !== undefined) attempt.onInterim(this.#ex, this);
+      if (p === end) return -1;
+    }
+    return this.#begin(buf, p, end, buf === given);
+  }
+
+  #begin(buf: Buffer, p: number, end: number, sameBuffer: boolean): number {
+    if (!this.info.read(this.head, this.#method === 'HEAD')) return this.#invalid(this.info.problemText);
+    this.#state = 'body';
+    this.#left = this.info.length;
+    if (this.info.framing === 'chunked') this.#chunked.reset();
+    if (this.#ex !== undefined) attempt.onResponseHead(this.#ex, this);
+    if (this.#state !== 'body') return -1;
+    if (this.info.framing === 'none') {
+      this.#finish(p === end);
+      return sameBuffer ? p : -1;
+    }
+    if (sameBuffer) return p;
+    if (p < end) this.#takeBody(buf, p, end);
+    return -1;
+  }
+
+  #takeBody(buf: Buffer, start: number, end: number): number {
+    if (this.info.framing === 'chunked') return this.#takeChunked(buf, start, end);
+    if (this.info.framing === 'until-close') {
+      this.#content(buf, start, end);
+      return end;
+    }
+    const n = Math.min(this.#left, end - start);
+    this.#left -= n;
+    this.#content(buf, start, start + n);
+    if (this.#left === 0 && this.#state === 'body') this.#finish(start + n === end);
+    return start + n;
+  }
+
+  #takeChunked(buf: Buffer, start: number, end: number): number {
+    const p = this.#chunked.feed(buf, start, end);
+    this.#content(buf, this.#chunked.dataStart, this.#chunked.dataEnd);
+    if (this.#state !== 'body') return -1;
+    if (p < 0) return this.#invalid('chunked coding that is not valid');
+    if (this.#chunked.done) this.#finish(p === end);
+    return p;
+  }
+
+  #content(buf: Buffer, start: number, end: number): void {
+    if (end === start) return;
+    if (this.#ex !== undefined) attempt.onResponseBody(this.#ex, this, buf, start, end);
+    else {
+      this.#discarded += end - start;
+      if (this.#discarded > MAX_DISCARD) this.destroy();
+    }
+  }
+
+  #finish(clean: boolean): void {
+    const ex = this.#ex;
+    this.#ex = undefined;
+    // A response before the end of its request leaves the rest of the request in the way of the next one.
+    const reusable = clean && this.#requestSent && this.info.keepAlive && this.info.framing !== 'until-close';
+    this.#state = 'idle';
+    if (ex !== undefined) attempt.onResponseEnd(ex);
+    if (this.#wire.closed) return;
+    if (!reusable) this.destroy();
+    else {
+      if (this.#wire.paused) this.#wire.resume();
+      this.#pool.release(this, this.info.keepAliveSeconds);
+    }
+  }
+
+  #invalid(detail: string): -1 {
+    const ex = this.#ex;
+    this.#ex = undefined;
+    this.destroy();
+    if (ex !== undefined) attempt.onFailure(ex, this, 'UPSTREAM_INVALID', detail);
+    return -1;
+  }
+
+  onEnd(): void {
+    if (this.#state === 'body' && this.info.framing === 'until-close') {
+      this.#finish(false);
+      return;
+    }
+    this.destroy();
+  }
+
+  onClose(error: Error | undefined): void {
+    const ex = this.#ex;
+    this.#ex = undefined;
+    this.#state = 'closed';
+    this.#loop.unwatch(this);
+    this.#pool.forget(this);
+    this.#stats.closed();
+    if (ex !== undefined)
+      attempt.onFailure(
+        ex,
+        this,
+        'UPSTREAM_RESET',
+        error?.message ?? 'the connection was closed before the response was complete',
+      );
+  }
+}

@@ -1,0 +1,70 @@
+import type { ErrorCode } from '../../../lib/errors.ts';
+import { ChunkedDecoder } from './chunked.ts';
+import type { RequestInfo } from './request.ts';
+
+/** A body must come at this rate, after a grace: fewer octets tie up memory for nothing. */
+const MIN_OCTETS_PER_MS = 0.5;
+const GRACE_MS = 5000;
+
+/** Reads the body of a request, whatever its framing. */
+export class RequestBody {
+  readonly #chunked = new ChunkedDecoder();
+  #isChunked = false;
+  #left = 0;
+  #sinceMs = 0;
+  #received = 0;
+  dataStart = 0;
+  dataEnd = 0;
+  done = true;
+  problem: ErrorCode | undefined;
+  /** Octets of the whole body as far as they have been announced. */
+  announced = 0;
+
+  begin(info: RequestInfo, nowMs: number): void {
+    this.#isChunked = info.framing === 'chunked';
+    if (this.#isChunked) this.#chunked.reset();
+    this.#left = info.length;
+    this.announced = this.#isChunked ? 0 : info.length;
+    this.done = info.framing === 'none';
+    this.problem = undefined;
+    this.#sinceMs = nowMs;
+    this.#received = 0;
+  }
+
+  /** Octets still to come; Infinity when nobody knows. */
+  get left(): number {
+    if (this.done) return 0;
+    return this.#isChunked ? Number.POSITIVE_INFINITY : this.#left;
+  }
+
+  /** Takes buf[start, end) up to the body's end: content is at dataStart..dataEnd. Gives the position behind it. */
+  take(buf: Buffer, start: number, end: number): number {
+    this.#received += end - start;
+    if (this.#isChunked) {
+      const p = this.#chunked.feed(buf, start, end);
+      this.dataStart = this.#chunked.dataStart;
+      this.dataEnd = this.#chunked.dataEnd;
+      this.done = this.#chunked.done;
+      this.announced = this.#chunked.announced;
+      this.problem = this.#chunked.problem;
+      return p;
+    }
+    const n = Math.min(this.#left, end - start);
+    this.#left -= n;
+    this.dataStart = start;
+    this.dataEnd = start + n;
+    this.done = this.#left === 0;
+    return start + n;
+  }
+
+  /** The time in which we kept the caller waiting is not its fault. */
+  resumed(nowMs: number): void {
+    this.#sinceMs = nowMs;
+    this.#received = 0;
+  }
+
+  tooSlow(nowMs: number): boolean {
+    const late = nowMs - this.#sinceMs - GRACE_MS;
+    return late > 0 && this.#received < late * MIN_OCTETS_PER_MS;
+  }
+}

@@ -1,0 +1,329 @@
+import type { Socket } from 'node:net';
+import type { ErrorCode } from '../../../lib/errors.ts';
+import type { Reply } from '../../../policies/policy.ts';
+import type { Watched } from '../../net/loop.ts';
+import { Wire, type WireOwner } from '../../net/wire.ts';
+import type { ConnectionStats } from '../../telemetry/telemetry.ts';
+import * as attempt from '../attempt.ts';
+import { type Downstream, errorReply, HttpExchange, type ListenerContext, type Upstream } from '../exchange.ts';
+import { forward } from '../forward.ts';
+import { problemBody, replyHead } from '../reply.ts';
+import { INCOMPLETE, INVALID } from './head.ts';
+import { CR, LF } from './octets.ts';
+import { Partial } from './partial.ts';
+import type { Framing } from './request.ts';
+import { RequestBody } from './request-body.ts';
+import { TargetReader } from './target.ts';
+import { chunkHead } from './write-request.ts';
+import { responseFraming, writeInterim, writeResponse } from './write-response.ts';
+
+/** Absolute, from the first octet of a head (or from connecting): octets that trickle in do not put it off. */
+const HEAD_MS = 10_000;
+const IDLE_MS = 60_000;
+/** How long a connection that we close is still read from, so that the answer before the close is not lost to a reset. */
+const LINGER_MS = 1000;
+/** Octets of body that are read and dropped after an early answer, so that the connection can go on. */
+const MAX_DRAIN = 64 * 1024;
+
+/**
+ * - `head`: waiting for a request, or in the middle of its head
+ * - `body`: its body is coming
+ * - `answer`: it is complete, its response is not
+ * - `closing`: nothing more is answered
+ */
+type Phase = 'head' | 'body' | 'answer' | 'closing';
+
+/** One HTTP/1.1 connection that somebody opened to us. Requests on it are answered one after the other. */
+export class H1Server implements Downstream, WireOwner, Watched {
+  readonly peer: string;
+  readonly address: string;
+  deadlineMs: number;
+  watchIndex = -1;
+  readonly #context: ListenerContext;
+  readonly #wire: Wire;
+  readonly #stats: ConnectionStats;
+  readonly #onClosed: (connection: H1Server) => void;
+  readonly #ex: HttpExchange;
+  readonly #target = new TargetReader();
+  readonly #partial = new Partial();
+  readonly #body = new RequestBody();
+  #headBuffer = Buffer.alloc(0);
+  /** What came behind the present request. */
+  #waiting: Buffer | undefined;
+  #phase: Phase = 'head';
+  #answered = true;
+  #keepAlive = true;
+  #framing: Framing = 'none';
+  #leading = 0;
+  #callerDone = false;
+  #saidContinue = false;
+
+  constructor(
+    socket: Socket,
+    identity: { readonly peer: string; readonly address: string },
+    context: ListenerContext,
+    stats: ConnectionStats,
+    onClosed: (connection: H1Server) => void,
+  ) {
+    this.peer = identity.peer;
+    this.address = identity.address;
+    this.#context = context;
+    this.#stats = stats;
+    this.#onClosed = onClosed;
+    this.#ex = new HttpExchange(context, this);
+    this.#wire = new Wire(socket, this, context.loop);
+    this.deadlineMs = context.loop.nowMs + HEAD_MS;
+    context.loop.watch(this);
+    stats.opened();
+  }
+
+  /** Answers what has been asked, then closes. */
+  drain(): void {
+    if (this.#phase === 'head' && this.#partial.empty && this.#answered) this.#wire.destroy();
+  }
+
+  destroy(): void {
+    this.#wire.destroy();
+  }
+
+  get congested(): boolean {
+    return this.#wire.congested;
+  }
+
+  // What comes in.
+
+  onOctets(buf: Buffer, start: number, end: number): void {
+    let p = start;
+    while (p < end && p >= 0) {
+      if (this.#phase === 'head') p = this.#takeHead(buf, p, end);
+      else if (this.#phase === 'body') p = this.#takeBody(buf, p, end);
+      else if (this.#phase === 'closing') return;
+      else {
+        // A pipelined request waits, and no more is read meanwhile: its size is bounded by one read.
+        this.#waiting = Buffer.from(buf.subarray(p, end));
+        this.#wire.pause();
+        return;
+      }
+    }
+  }
+
+  /** Gives the position behind the head, or -1 when all has been taken. */
+  #takeHead(buf: Buffer, start: number, end: number): number {
+    let p = start;
+    if (!this.#partial.empty) return this.#morePartial(buf, p, end);
+    // RFC 9112 section 2.2: an empty line before the request is let pass, one.
+    while (this.#leading < 2 && p < end && buf[p] === (this.#leading === 0 ? CR : LF)) {
+      this.#leading++;
+      p++;
+    }
+    if (p === end) return -1;
+    if (this.#leading === 1) return this.#refuse('BAD_REQUEST', 'CR without LF');
+    const { head } = this.#ex;
+    const behind = head.scanRequest(buf, p, end);
+    if (behind === INVALID) return this.#refuse(head.problem, head.problemText);
+    if (behind === INCOMPLETE) {
+      this.deadlineMs = this.#context.loop.nowMs + HEAD_MS;
+      return this.#morePartial(buf, p, end);
+    }
+    this.#leading = 0;
+    this.#begin(buf, p, behind);
+    return behind;
+  }
+
+  #morePartial(buf: Buffer, start: number, end: number): number {
+    this.#partial.append(buf, start, end);
+    const look = this.#partial.look();
+    if (look === 'invalid')
+      return this.#refuse(this.#partial.problem, 'the head is too large or has a forbidden octet');
+    if (look === 'complete') {
+      const whole = this.#partial.buf.subarray(0, this.#partial.length);
+      this.#partial.clear();
+      this.onOctets(whole, 0, whole.length);
+    }
+    return -1;
+  }
+
+  #begin(buf: Buffer, start: number, end: number): void {
+    const ex = this.#ex;
+    // The read buffer is for the next read; the head is needed until the exchange is over.
+    const length = end - start;
+    if (this.#headBuffer.length < length) this.#headBuffer = Buffer.allocUnsafe(Math.max(1024, length));
+    buf.copy(this.#headBuffer, 0, start, end);
+    ex.head.moveTo(this.#headBuffer, start);
+    if (!ex.info.read(ex.head)) {
+      this.#refuse(ex.info.problem, ex.info.problemText);
+      return;
+    }
+    const problem = this.#target.read(ex.head, ex.info, ex);
+    if (problem !== undefined) {
+      this.#refuse(problem.code, problem.text);
+      return;
+    }
+    ex.begin(this.#context.loop.nowMs);
+    this.#answered = false;
+    this.#saidContinue = false;
+    this.#keepAlive = ex.info.keepAlive;
+    this.#phase = ex.requestDone ? 'answer' : 'body';
+    this.#body.begin(ex.info, this.#context.loop.nowMs);
+    // Looked at in every sweep: times of an exchange change with each attempt.
+    this.deadlineMs = Number.NEGATIVE_INFINITY;
+    forward(ex);
+  }
+
+  #takeBody(buf: Buffer, start: number, end: number): number {
+    const body = this.#body;
+    const p = body.take(buf, start, end);
+    if (body.dataEnd > body.dataStart) attempt.onRequestBody(this.#ex, buf, body.dataStart, body.dataEnd);
+    if (this.#phase !== 'body') return -1;
+    if (body.problem !== undefined) return this.#badBody(body.problem);
+    // RFC 9110 section 10.1.1 aside: what is announced and too large is refused before it comes.
+    if (body.announced > this.#context.maxBody) return this.#badBody('BODY_TOO_LARGE');
+    if (!body.done) return p;
+    this.#phase = 'answer';
+    attempt.onRequestEnd(this.#ex);
+    if (this.#answered) this.#next();
+    return p;
+  }
+
+  #badBody(code: ErrorCode): -1 {
+    this.#keepAlive = false;
+    if (this.#ex.zone === 'over') this.#close();
+    else attempt.fail(this.#ex, errorReply(code, 'the body is not valid'));
+    return -1;
+  }
+
+  /** A request that is not even a request: answered and closed, never resynchronised. */
+  #refuse(code: ErrorCode, detail: string): -1 {
+    const ex = this.#ex;
+    ex.begin(this.#context.loop.nowMs);
+    ex.forget();
+    ex.edge = this.#context.edgeOf(this.peer);
+    ex.edge.begin();
+    this.#answered = false;
+    this.#keepAlive = false;
+    this.#phase = 'body';
+    attempt.fail(ex, errorReply(code, detail));
+    return -1;
+  }
+
+  onEnd(): void {
+    this.#callerDone = true;
+    // In the middle of a request this is the end of it; behind one, the caller may still wait for the answer.
+    if (this.#phase !== 'answer') this.#wire.destroy();
+  }
+
+  onClose(): void {
+    this.#context.loop.unwatch(this);
+    this.#stats.closed();
+    this.#phase = 'closing';
+    attempt.onDownstreamGone(this.#ex);
+    this.#onClosed(this);
+  }
+
+  onDrained(): void {
+    attempt.onDownstreamDrained(this.#ex);
+  }
+
+  onDeadline(nowMs: number): void {
+    if (this.#phase === 'body' || this.#phase === 'answer') {
+      if (this.#phase === 'body' && !this.#wire.paused && this.#body.tooSlow(nowMs)) {
+        this.#keepAlive = false;
+        if (this.#answered) this.#wire.destroy();
+        else attempt.fail(this.#ex, errorReply('REQUEST_TIMEOUT', 'the body comes too slowly'));
+      } else if (attempt.nextDeadline(this.#ex) <= nowMs) attempt.onDeadline(this.#ex, nowMs);
+    } else if (this.#phase === 'head' && !this.#partial.empty)
+      this.#refuse('REQUEST_TIMEOUT', 'the head comes too slowly');
+    else this.#wire.destroy();
+  }
+
+  // What goes out.
+
+  pauseBody(): void {
+    if (this.#phase === 'body') this.#wire.pause();
+  }
+
+  resumeBody(): void {
+    if (this.#phase !== 'body') return;
+    this.#body.resumed(this.#context.loop.nowMs);
+    this.#wire.resume();
+  }
+
+  sendInterim(upstream: Upstream): void {
+    if (upstream.head.status === 100) this.#saidContinue = true;
+    writeInterim(this.#wire, upstream);
+  }
+
+  sendResponse(ex: HttpExchange, upstream: Upstream): void {
+    this.#framing = responseFraming(ex, upstream);
+    writeResponse(this.#wire, ex, upstream, this.#framing, this.#connectionField(ex, this.#framing === 'until-close'));
+  }
+
+  sendReply(ex: HttpExchange, reply: Reply): void {
+    const body = problemBody(ex, reply);
+    const connection = this.#connectionField(ex, false);
+    this.#wire.writeText(`${replyHead(reply, Buffer.byteLength(body))}${connection}\r\n`);
+    if (ex.method !== 'HEAD') this.#wire.writeOctets(Buffer.from(body), 0, Buffer.byteLength(body));
+    this.#end();
+  }
+
+  sendBody(buf: Buffer, start: number, end: number): void {
+    if (end === start) return;
+    if (this.#framing === 'chunked') this.#wire.writeText(chunkHead(end - start));
+    this.#wire.writeOctets(buf, start, end);
+    if (this.#framing === 'chunked') this.#wire.writeText('\r\n');
+  }
+
+  sendEnd(): void {
+    if (this.#framing === 'chunked') this.#wire.writeText('0\r\n\r\n');
+    this.#end();
+  }
+
+  reset(): void {
+    this.#answered = true;
+    this.#wire.destroy();
+  }
+
+  /** Says whether the connection goes on after this response, and keeps to it. */
+  #connectionField(ex: HttpExchange, untilClose: boolean): string {
+    // RFC 9110 section 10.1.1: who waits for 100 Continue may never send the body that would have to be read first.
+    const drainable =
+      ex.requestDone || (this.#body.left <= MAX_DRAIN && (!ex.info.expectContinue || this.#saidContinue));
+    if (untilClose || this.#callerDone || !drainable || this.#context.draining()) this.#keepAlive = false;
+    if (!this.#keepAlive) return 'connection: close\r\n';
+    return ex.head.minor === 0 ? 'connection: keep-alive\r\n' : '';
+  }
+
+  #end(): void {
+    this.#answered = true;
+    if (!this.#keepAlive) this.#close();
+    else if (this.#phase === 'answer') this.#next();
+    else this.#wire.resume();
+  }
+
+  /** The way is free for the next request, which may be here already. */
+  #next(): void {
+    const { loop } = this.#context;
+    this.#phase = 'head';
+    this.deadlineMs = loop.nowMs + IDLE_MS;
+    if (this.#callerDone) this.#close();
+    else if (this.#waiting !== undefined) {
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      // In a turn of its own: a thousand pipelined requests must not be a thousand frames deep.
+      setImmediate(() =>
+        loop.turn(() => {
+          if (this.#wire.closed) return;
+          if (this.#phase === 'head') this.#wire.resume();
+          this.onOctets(waiting, 0, waiting.length);
+        }),
+      );
+    } else this.#wire.resume();
+  }
+
+  #close(): void {
+    this.#phase = 'closing';
+    this.deadlineMs = this.#context.loop.nowMs + LINGER_MS;
+    this.#wire.resume();
+    this.#wire.end();
+  }
+}

@@ -1,0 +1,118 @@
+import type { Wire } from '../../net/wire.ts';
+import type { HttpExchange } from '../exchange.ts';
+import type { Head } from './head.ts';
+import { LOOKALIKE, nameId, OURS } from './names.ts';
+
+const known = nameId;
+const dropTable = (names: readonly (keyof typeof nameId)[]): Uint8Array => {
+  const table = new Uint8Array(LOOKALIKE + 1);
+  table[LOOKALIKE] = 1;
+  table[OURS] = 1;
+  for (const name of names) table[known[name]] = 1;
+  return table;
+};
+
+/** Fields that are never sent on as they came: of one connection only, framing, or ours to say. RFC 9110 section 7.6.1. */
+const hop = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'upgrade',
+  'http2-settings',
+  'transfer-encoding',
+  'content-length',
+  'expect',
+  'weft-error',
+  'x-forwarded-client-cert',
+  'traceparent',
+  'x-request-id',
+] as const;
+const dropOutbound = dropTable(hop);
+// The hop from a verified sidecar keeps what its app said; a stranger's word about addresses is not passed on.
+const dropInbound = dropTable([...hop, 'x-forwarded-for']);
+const dropStranger = dropTable([...hop, 'x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'forwarded']);
+
+const chunkHeads = Array.from({ length: 4096 }, (_, size) => `${size.toString(16)}\r\n`);
+/** The size line of a chunk: lower-case hexadecimal, no extension. */
+export const chunkHead = (size: number): string => chunkHeads[size] ?? `${size.toString(16)}\r\n`;
+
+/** Puts the head of the request on the wire: start line, the fields that pass, then the mesh's own. */
+export function writeRequest(wire: Wire, ex: HttpExchange): void {
+  const { head, info, context } = ex;
+  wire.room(head.fieldsEnd + 1024);
+  const rawTarget = ex.rewrittenPath === undefined && !head.pathSuspect && head.buf[head.targetStart] === 0x2f;
+  if (rawTarget) wire.writeOctets(head.buf, head.methodStart, head.targetEnd);
+  else {
+    wire.writeText(`${ex.method} ${ex.rewrittenPath ?? ex.path}`);
+    if (head.queryStart < head.targetEnd) wire.writeOctets(head.buf, head.queryStart, head.targetEnd);
+  }
+  const verified = ex.peer !== '';
+  const inbound = context.direction === 'inbound';
+  const drop = inbound ? (verified ? dropInbound : dropStranger) : dropOutbound;
+  const hostAsCame = ex.rewrittenHost === undefined && info.host >= 0 && !info.absolute;
+  if (hostAsCame) wire.writeText(' HTTP/1.1\r\n');
+  else wire.writeText(` HTTP/1.1\r\nhost: ${ex.rewrittenHost ?? authorityOf(ex)}\r\n`);
+  copyFields(wire, ex, drop, hostAsCame);
+  wire.writeText(ownFields(ex, inbound, verified));
+}
+
+const authorityOf = (ex: HttpExchange): string => (ex.port === 0 ? ex.host : `${ex.host}:${ex.port}`);
+
+/** Runs of fields that pass are copied at once: their octets have been checked one by one. */
+function copyFields(wire: Wire, ex: HttpExchange, drop: Uint8Array, keepHost: boolean): void {
+  const { head, info, request } = ex;
+  let from = head.fieldsStart;
+  for (let field = 0; field < head.count; field++) {
+    const id = head.ids[field]!;
+    const passes =
+      drop[id] === 0 &&
+      (keepHost || id !== known.host) &&
+      (info.nominated === null || !isNominated(head, field, info.nominated)) &&
+      (request.edits === null || !request.dropped(field));
+    if (passes && head.isClean(field)) continue;
+    wire.writeOctets(head.buf, from, head.nameStart(field));
+    from = head.lineEnd(field);
+    if (passes) writeField(wire, head, field);
+  }
+  wire.writeOctets(head.buf, from, head.fieldsEnd);
+  if (request.edits !== null) for (const edit of request.added()) wire.writeText(`${edit.name}: ${edit.value}\r\n`);
+}
+
+/** Writes one field in canonical form, for lines with other white space. */
+export function writeField(wire: Wire, head: Head, field: number): void {
+  wire.writeOctets(head.buf, head.nameStart(field), head.nameEnd(field));
+  wire.writeText(': ');
+  wire.writeOctets(head.buf, head.valueStart(field), head.valueEnd(field));
+  wire.writeText('\r\n');
+}
+
+export function isNominated(head: Head, field: number, nominated: readonly string[]): boolean {
+  // Host is never dropped because somebody names it.
+  if (head.ids[field] === known.host) return false;
+  return nominated.includes(head.text(head.nameStart(field), head.nameEnd(field)).toLowerCase());
+}
+
+function ownFields(ex: HttpExchange, inbound: boolean, verified: boolean): string {
+  const { info, context, record } = ex;
+  let own = '';
+  if (info.framing === 'chunked') own = 'transfer-encoding: chunked\r\n';
+  else if (info.hasLength) own = `content-length: ${info.length}\r\n`;
+  if (info.expectContinue) own += 'expect: 100-continue\r\n';
+  if (inbound) {
+    const came = info.at[known['x-forwarded-for']]!;
+    const { address } = ex.downstream;
+    // Over the mesh the caller is the other sidecar's app: what it said of those before it is kept.
+    const earlier = came >= 0 && verified ? ex.head.value(came) : '';
+    if (!verified) own += `x-forwarded-for: ${address}\r\nx-forwarded-proto: http\r\n`;
+    else {
+      own += `x-forwarded-for: ${earlier === '' ? address : `${earlier}, ${address}`}\r\n`;
+      own += `x-forwarded-client-cert: By=${context.spiffeId()};URI=${ex.peer}\r\n`;
+    }
+  }
+  own += `traceparent: ${context.tracer.traceparent(record)}\r\nx-request-id: ${record.requestId}\r\n\r\n`;
+  return own;
+}

@@ -1,0 +1,78 @@
+import type { Wire } from '../../net/wire.ts';
+import type { HttpExchange, Upstream } from '../exchange.ts';
+import { nameId } from './names.ts';
+import type { Framing } from './request.ts';
+import { isNominated, writeField } from './write-request.ts';
+
+const dropped = new Uint8Array(64);
+for (const name of [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'upgrade',
+  'transfer-encoding',
+  'content-length',
+] as const)
+  dropped[nameId[name]] = 1;
+
+/** How the body goes to this caller. RFC 9112 section 6. */
+export function responseFraming(ex: HttpExchange, upstream: Upstream): Framing {
+  const { framing } = upstream.info;
+  if (framing === 'none' || framing === 'length') return framing;
+  // An HTTP/1.0 caller knows no chunks: the end of the connection is the end of the body.
+  return ex.head.minor === 0 ? 'until-close' : 'chunked';
+}
+
+/** Puts the head of the response on the wire: status line, the fields that pass, framing and connection of our own. */
+export function writeResponse(
+  wire: Wire,
+  ex: HttpExchange,
+  upstream: Upstream,
+  framing: Framing,
+  connection: string,
+): void {
+  const { head, info, fields } = upstream;
+  wire.room(head.fieldsEnd - head.fieldsStart + 512);
+  wire.writeText(`HTTP/1.1 ${head.status} `);
+  wire.writeOctets(head.buf, head.reasonStart, head.reasonEnd);
+  wire.writeText('\r\n');
+  // Whoever is not a verified sidecar does not speak in the mesh's name.
+  const ours = upstream.peer === '' ? nameId['weft-error'] : -1;
+  let from = head.fieldsStart;
+  for (let field = 0; field < head.count; field++) {
+    const id = head.ids[field]!;
+    const passes =
+      dropped[id] === 0 &&
+      id !== ours &&
+      (info.nominated === null || !isNominated(head, field, info.nominated)) &&
+      (fields.edits === null || !fields.dropped(field));
+    if (passes && head.isClean(field)) continue;
+    wire.writeOctets(head.buf, from, head.nameStart(field));
+    from = head.lineEnd(field);
+    if (passes) writeField(wire, head, field);
+  }
+  wire.writeOctets(head.buf, from, head.fieldsEnd);
+  if (fields.edits !== null) for (const edit of fields.added()) wire.writeText(`${edit.name}: ${edit.value}\r\n`);
+  let own = connection;
+  if (framing === 'length') own += `content-length: ${info.length}\r\n`;
+  else if (framing === 'chunked') own += 'transfer-encoding: chunked\r\n';
+  // RFC 9110 section 8.6: not in 204; in a response to HEAD and in 304 it says what a GET would have had.
+  else if (framing === 'none' && ex.status !== 204 && ex.status >= 200)
+    own +=
+      ex.method === 'HEAD' || ex.status === 304
+        ? info.statedLength < 0
+          ? ''
+          : `content-length: ${info.statedLength}\r\n`
+        : 'content-length: 0\r\n';
+  wire.writeText(`${own}\r\n`);
+}
+
+/** A 1xx response as it came, without what belongs to its connection. */
+export function writeInterim(wire: Wire, upstream: Upstream): void {
+  const { head } = upstream;
+  wire.writeText(`HTTP/1.1 ${head.status} ${head.text(head.reasonStart, head.reasonEnd)}\r\n`);
+  for (let field = 0; field < head.count; field++) if (dropped[head.ids[field]!] === 0) writeField(wire, head, field);
+  wire.writeText('\r\n');
+}

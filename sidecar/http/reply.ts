@@ -1,0 +1,30 @@
+import { type ErrorCode, errors } from '../../lib/errors.ts';
+import type { Reply } from '../../policies/policy.ts';
+import type { HttpExchange } from './exchange.ts';
+import { STATUS_CODES } from './status.ts';
+
+/**
+ * The body of an answer that the mesh makes itself: application/problem+json (RFC 9457). Says what failed and which
+ * policy decided; never addresses or other inner matters, which are for the log.
+ */
+export function problemBody(ex: HttpExchange, reply: Reply): string {
+  if (reply.code === 'REDIRECT') return '';
+  const row = errors[reply.code as ErrorCode];
+  return `${JSON.stringify({
+    type: `https://weft.dev/errors/${reply.code}`,
+    title: row.text,
+    status: reply.status,
+    code: reply.code,
+    ...(reply.policy === '' ? {} : { policy: reply.policy }),
+    ...(ex.snapshot === undefined ? {} : { revision: ex.snapshot.revision }),
+    requestId: ex.record.requestId,
+  })}\n`;
+}
+
+/** Status line and fields of a reply, up to and without those of the connection. */
+export function replyHead(reply: Reply, length: number): string {
+  let head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? 'Reply'}\r\n`;
+  for (const [name, value] of reply.headers) head += `${name}: ${value}\r\n`;
+  if (reply.code !== 'REDIRECT') head += `weft-error: ${reply.code}\r\ncontent-type: application/problem+json\r\n`;
+  return `${head}content-length: ${length}\r\n`;
+}

@@ -1,0 +1,182 @@
+import { rmSync } from 'node:fs';
+import { createServer as createPlain, type Server, type Socket } from 'node:net';
+import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { type Address, formatAddress } from '../../lib/address.ts';
+import type { Log } from '../../lib/log.ts';
+import type { ListenerContext } from '../http/exchange.ts';
+import { H1Server } from '../http/h1/server.ts';
+import type { ConnectionStats } from '../telemetry/telemetry.ts';
+import { contextOptions } from '../tls/contexts.ts';
+import type { Credentials, LiveCredentials } from '../tls/credentials.ts';
+import { checkPeer } from '../tls/verify.ts';
+
+const HANDSHAKE_MS = 10_000;
+/** Connections of one listener; more are closed at once. */
+const MAX_CONNECTIONS = 20_000;
+const BACKLOG = 4096;
+
+export interface Listener {
+  /** With the port that was chosen, where 0 was asked for. */
+  readonly address: Address;
+  readonly connections: number;
+  /** Takes no more connections and closes idle ones; each of the others closes after its present answer. */
+  drain(): void;
+  /** Resolves when no connection is left. */
+  empty(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a listener. With credentials it speaks TLS 1.3 only and asks every caller for a certificate of our mesh;
+ * `undefined` credentials mean plain text.
+ */
+export async function startListener(options: {
+  readonly address: Address;
+  readonly context: ListenerContext;
+  readonly stats: ConnectionStats;
+  readonly credentials: LiveCredentials | undefined;
+  /** With credentials: callers that speak plain text are served as well, as nobody in particular. */
+  readonly plainToo?: boolean;
+  readonly log: Log;
+}): Promise<Listener> {
+  const { context, stats, credentials, plainToo = false, log } = options;
+  const open = new Set<H1Server>();
+  const sockets = new Set<Socket>();
+  const whenEmpty: (() => void)[] = [];
+  let draining = false;
+
+  const serve = (socket: Socket, peer: string): void => {
+    if (open.size >= MAX_CONNECTIONS || draining) {
+      socket.destroy();
+      return;
+    }
+    const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unix';
+    context.loop.turn(() => {
+      const connection = new H1Server(socket, { peer, address }, context, stats, (closed) => {
+        open.delete(closed);
+        if (open.size === 0) for (const done of whenEmpty.splice(0)) done();
+      });
+      open.add(connection);
+    });
+  };
+
+  const secure = credentials === undefined ? undefined : tlsServer(credentials, serve, stats, log);
+  const server = secure === undefined ? plainServer(serve) : plainToo ? eitherServer(secure, serve) : secure;
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  server.maxConnections = MAX_CONNECTIONS + 1000;
+  const unsubscribe = credentials?.subscribe((next) => {
+    if (next !== undefined && secure !== undefined) setContext(secure, next);
+  });
+  await listen(server, options.address);
+  server.on('error', (error) =>
+    log.error('listener', { address: formatAddress(options.address), error: error.message }),
+  );
+
+  const chosen = server.address();
+  const address: Address =
+    typeof chosen === 'object' && chosen !== null ? { host: chosen.address, port: chosen.port } : options.address;
+  const drain = (): void => {
+    draining = true;
+    server.close();
+    for (const connection of open) connection.drain();
+  };
+  return {
+    address,
+    get connections() {
+      return open.size;
+    },
+    drain,
+    empty: () => (open.size === 0 ? Promise.resolve() : new Promise((done) => whenEmpty.push(done))),
+    async close() {
+      unsubscribe?.();
+      const closed = new Promise<void>((done) => (server.listening ? server.close(() => done()) : done()));
+      for (const connection of open) connection.destroy();
+      // Those in the middle of a handshake have no connection yet.
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function plainServer(serve: (socket: Socket, peer: string) => void): Server {
+  // Paused until its reads can go to the shared buffer.
+  const server = createPlain({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+  server.on('connection', (socket) => serve(socket, ''));
+  return server;
+}
+
+/** Tells TLS from plain text by the first octet: a handshake record begins with 22, which no method does. */
+function eitherServer(secure: TlsServer, serve: (socket: Socket, peer: string) => void): Server {
+  const server = createPlain({ allowHalfOpen: true, noDelay: true });
+  server.on('connection', (socket) => {
+    socket.setTimeout(HANDSHAKE_MS, () => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    socket.once('data', (first: Buffer) => {
+      socket.pause();
+      socket.setTimeout(0);
+      socket.unshift(first);
+      if (first[0] === 22) secure.emit('connection', socket);
+      else serve(socket, '');
+    });
+  });
+  return server;
+}
+
+function tlsServer(
+  credentials: LiveCredentials,
+  serve: (socket: Socket, peer: string) => void,
+  stats: ConnectionStats,
+  log: Log,
+): TlsServer {
+  const server = createTls({
+    requestCert: true,
+    rejectUnauthorized: true,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: HANDSHAKE_MS,
+    pauseOnConnect: true,
+    allowHalfOpen: true,
+    noDelay: true,
+  });
+  if (credentials.current !== undefined) setContext(server, credentials.current);
+  server.on('secureConnection', (socket: TLSSocket) => {
+    const own = credentials.current;
+    const checked = checkPeer(socket.getPeerX509Certificate(), undefined, own?.trustDomain ?? '');
+    if (own === undefined || 'reason' in checked) {
+      const reason = 'reason' in checked ? checked.reason : 'no-certificate';
+      stats.handshake(false, reason);
+      log.warn('handshake refused', { peer: socket.remoteAddress, reason });
+      socket.destroy();
+      return;
+    }
+    stats.handshake(true, '');
+    serve(socket, checked.spiffeId);
+  });
+  server.on('tlsClientError', (error, socket) => {
+    stats.handshake(false, 'handshake');
+    log.warn('handshake failed', { peer: socket.remoteAddress, error: error.message });
+  });
+  return server;
+}
+
+/** Connections that are open go on with the certificate that they began with. */
+function setContext(server: TlsServer, next: Credentials): void {
+  server.setSecureContext(contextOptions(next.certPem, next.keyPem, next.rootsPem));
+}
+
+function listen(server: Server, address: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const done = (): void => {
+      server.off('error', reject);
+      resolve();
+    };
+    if ('path' in address) {
+      // What a sidecar that was killed has left; another one's that listens would be taken over, as with any supervisor.
+      rmSync(address.path, { force: true });
+      server.listen({ path: address.path, backlog: BACKLOG }, done);
+    } else server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, done);
+  });
+}

@@ -1,0 +1,99 @@
+/**
+ * The one place that touches surfaces of Node which its documentation does not promise: reading into a buffer of our
+ * own on accepted sockets, and writing without the stream machinery. Each has a check at run time and falls back to the
+ * public API, so that another version of Node is slower, never wrong. Gain measured in bench/README.md.
+ */
+import type { Socket } from 'node:net';
+
+type ReadCallback = (buf: Buffer, length: number) => void;
+
+/** What Node calls a stream handle; only what is used here. */
+interface Handle {
+  useUserBuffer?(buf: Buffer): void;
+  writeBuffer?(req: null, buf: Uint8Array): number | WriteRequest;
+}
+interface WriteRequest {
+  oncomplete: (status: number) => void;
+  handle: unknown;
+  async: boolean;
+  buffer: unknown;
+  /** Set when the write ended before `oncomplete` could be attached. */
+  writeStatus?: number | null;
+}
+
+const handleOf = (socket: Socket): Handle | undefined | null => (socket as unknown as { _handle?: Handle })._handle;
+
+let bufferKeys: { buffer: symbol; callback: symbol } | null | undefined;
+
+/** The symbols under which net.Socket keeps the `onread` option of net.connect; null where this Node has none. */
+function findBufferKeys(socket: Socket): { buffer: symbol; callback: symbol } | null {
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const buffer = symbols.find((one) => one.description === 'kBuffer');
+  const callback = symbols.find((one) => one.description === 'kBufferCb');
+  return buffer === undefined || callback === undefined ? null : { buffer, callback };
+}
+
+/** For tests: `public` keeps to the documented API. */
+export const adapter = { mode: 'direct' as 'direct' | 'public' };
+
+/**
+ * Delivers what the socket reads, from now on. Into `shared` where this Node lets us (no buffer and no event per read);
+ * otherwise by `data` events. The socket must not have been read from before (accept with pauseOnConnect).
+ */
+export function onRead(socket: Socket, shared: Buffer, callback: ReadCallback): void {
+  const handle = handleOf(socket);
+  if (bufferKeys === undefined) bufferKeys = findBufferKeys(socket);
+  if (adapter.mode === 'direct' && bufferKeys !== null && typeof handle?.useUserBuffer === 'function') {
+    const slots = socket as unknown as Record<symbol, unknown>;
+    slots[bufferKeys.buffer] = shared;
+    slots[bufferKeys.callback] = (length: number, buf: Buffer): boolean => {
+      callback(buf, length);
+      return true;
+    };
+    handle.useUserBuffer(shared);
+    // Read before this socket was ours (to see which protocol it speaks); comes before whatever is read from now on.
+    const early: unknown = socket.readableLength > 0 ? socket.read() : null;
+    if (early === null) socket.resume();
+    else
+      setImmediate(() => {
+        callback(early as Buffer, (early as Buffer).length);
+        if (!socket.destroyed) socket.resume();
+      });
+    return;
+  }
+  socket.on('data', (chunk: Buffer) => callback(chunk, chunk.length));
+}
+
+/**
+ * Writes buf[0, length). True: all of it is with the kernel and the buffer is free again. False: `done` will be called
+ * when it is free; no other write may begin before that. A failure destroys the socket.
+ */
+export function directWrite(socket: Socket, buf: Buffer, length: number, done: () => void): boolean {
+  const handle = handleOf(socket);
+  const octets = buf.subarray(0, length);
+  if (adapter.mode === 'direct' && typeof handle?.writeBuffer === 'function') {
+    const request = handle.writeBuffer(null, octets);
+    if (typeof request === 'number') {
+      if (request !== 0) {
+        socket.destroy(new Error(`write failed with ${request}`));
+        return false;
+      }
+      return true;
+    }
+    request.handle = handle;
+    request.async = true;
+    request.buffer = octets;
+    request.oncomplete = (status) => {
+      if (status < 0 && !socket.destroyed) socket.destroy(new Error(`write failed with ${status}`));
+      done();
+    };
+    const status = request.writeStatus;
+    if (status !== undefined && status !== null) {
+      request.writeStatus = null;
+      request.oncomplete(status);
+    }
+    return false;
+  }
+  socket.write(octets, done);
+  return false;
+}

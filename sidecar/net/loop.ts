@@ -1,0 +1,138 @@
+import type { Clock } from '../../lib/clock.ts';
+
+/** Somebody with a deadline. Setting it is one assignment; the sweep finds out later, so nothing is armed per request. */
+export interface Watched {
+  /** Monotonic ms at which `onDeadline` is due; Infinity: never. */
+  deadlineMs: number;
+  onDeadline(nowMs: number): void;
+  /** Place in the loop's list; the loop's own. */
+  watchIndex: number;
+}
+
+/** A connection with output that waits for the end of the turn. */
+export interface Flushable {
+  flush(): void;
+}
+
+/** How often deadlines are looked at, in ms: a deadline is met this much late at most. */
+export const SWEEP_MS = 20;
+
+const READ_OCTETS = 64 * 1024;
+/** Room for one full read and the heads around it, so that one pass seldom needs a second buffer. */
+const OUT_OCTETS = READ_OCTETS + 16 * 1024;
+const POOLED = 64;
+
+/**
+ * What the connections of one thread share: the read buffer (reads are delivered one at a time), output buffers, the
+ * time of this turn, and the sweep of deadlines.
+ */
+export class Loop {
+  /** Every read of this thread lands here; what is still needed after the callback must have been copied. */
+  readonly readBuffer = Buffer.allocUnsafeSlow(READ_OCTETS);
+  readonly clock: Clock;
+  /** Monotonic ms, read once for each delivery of octets. */
+  nowMs: number;
+  readonly #free: Buffer[] = [];
+  #dirty: Flushable[] = [];
+  #spare: Flushable[] = [];
+  #depth = 0;
+  #flushing = false;
+  readonly #watched: Watched[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    this.nowMs = clock.now();
+  }
+
+  /** Begins the handling of something that happened. Output is held back until the matching `leave`. */
+  enter(): void {
+    this.#depth++;
+    this.nowMs = this.clock.now();
+  }
+
+  leave(): void {
+    if (--this.#depth === 0 && !this.#flushing && this.#dirty.length > 0) this.#flushAll();
+  }
+
+  /** Runs `fn` as one turn. For everything that does not come from a read: timers, promises, connects. */
+  turn(fn: () => void): void {
+    this.enter();
+    try {
+      fn();
+    } finally {
+      this.leave();
+    }
+  }
+
+  get inTurn(): boolean {
+    return this.#depth > 0;
+  }
+
+  /** To be flushed at the end of the turn. The caller sees to it that it is not in the list twice. */
+  markDirty(connection: Flushable): void {
+    this.#dirty.push(connection);
+  }
+
+  // A write over TLS may deliver a read of the same connection at once; it lands in the list that is being worked on.
+  #flushAll(): void {
+    this.#flushing = true;
+    while (this.#dirty.length > 0) {
+      const batch = this.#dirty;
+      this.#dirty = this.#spare;
+      for (let i = 0; i < batch.length; i++) batch[i]!.flush();
+      batch.length = 0;
+      this.#spare = batch;
+    }
+    this.#flushing = false;
+  }
+
+  takeBuffer(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(OUT_OCTETS);
+  }
+
+  giveBuffer(buffer: Buffer): void {
+    if (buffer.length === OUT_OCTETS && this.#free.length < POOLED) this.#free.push(buffer);
+  }
+
+  watch(one: Watched): void {
+    one.watchIndex = this.#watched.length;
+    this.#watched.push(one);
+    if (this.#timer === undefined) {
+      this.#timer = setInterval(() => this.#sweep(), SWEEP_MS);
+      this.#timer.unref();
+    }
+  }
+
+  unwatch(one: Watched): void {
+    const index = one.watchIndex;
+    if (index < 0) return;
+    const last = this.#watched.pop()!;
+    if (last !== one) {
+      this.#watched[index] = last;
+      last.watchIndex = index;
+    }
+    one.watchIndex = -1;
+    if (this.#watched.length === 0) this.#stopTimer();
+  }
+
+  #sweep(): void {
+    this.enter();
+    // Backward, because a deadline may end its owner, which moves the last one (already looked at) into its place.
+    for (let i = this.#watched.length - 1; i >= 0; i--) {
+      const one = this.#watched[i];
+      if (one !== undefined && one.deadlineMs <= this.nowMs) one.onDeadline(this.nowMs);
+    }
+    this.leave();
+  }
+
+  #stopTimer(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  close(): void {
+    this.#stopTimer();
+    this.#watched.length = 0;
+  }
+}

@@ -1,0 +1,192 @@
+import type { Socket } from 'node:net';
+import { directWrite, onRead } from './adapter.ts';
+import type { Flushable, Loop } from './loop.ts';
+
+/** Who hears of what happens on a wire. Every call comes within a turn of the loop. */
+export interface WireOwner {
+  /** Octets came; they are gone when this returns. */
+  onOctets(buf: Buffer, start: number, end: number): void;
+  /** The other end will send no more. */
+  onEnd(): void;
+  /** The wire is gone, once, in whatever way. */
+  onClose(error: Error | undefined): void;
+  /** Output that had piled up is on its way: go on reading from wherever it comes. */
+  onDrained(): void;
+}
+
+/** Above this much output in waiting, whoever produces it should pause. */
+const HIGH_OCTETS = 64 * 1024;
+
+/**
+ * One TCP or TLS connection: octets in through the loop's read buffer, octets out through one buffer that is written
+ * once at the end of a turn. Owns the socket.
+ */
+export class Wire implements Flushable {
+  readonly socket: Socket;
+  readonly loop: Loop;
+  owner: WireOwner;
+  closed = false;
+  octetsIn = 0;
+  octetsOut = 0;
+  #out: Buffer | undefined;
+  #length = 0;
+  #dirty = false;
+  /** The buffer that the kernel or TLS has not taken in full yet. */
+  #inFlight: Buffer | undefined;
+  #ending = false;
+  #paused = false;
+  #congested = false;
+
+  constructor(socket: Socket, owner: WireOwner, loop: Loop) {
+    this.socket = socket;
+    this.owner = owner;
+    this.loop = loop;
+    onRead(socket, loop.readBuffer, (buf, length) => {
+      if (this.closed) return;
+      this.octetsIn += length;
+      loop.enter();
+      this.owner.onOctets(buf, 0, length);
+      loop.leave();
+    });
+    socket.on('end', () => loop.turn(() => this.closed || this.owner.onEnd()));
+    let failure: Error | undefined;
+    socket.on('error', (error) => {
+      failure = error;
+    });
+    socket.on('close', () => loop.turn(() => this.#gone(failure)));
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** True while more output should wait for `onDrained`. */
+  get congested(): boolean {
+    return this.#congested;
+  }
+
+  pause(): void {
+    if (this.#paused || this.closed) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused || this.closed) return;
+    this.#paused = false;
+    this.socket.resume();
+  }
+
+  /** Makes room for `octets` more; gives the buffer to fill from `outLength` on. `advance` says how many were put in. */
+  room(octets: number): Buffer {
+    const out = this.#out;
+    if (out !== undefined && out.length - this.#length >= octets) return out;
+    return this.#moreRoom(octets);
+  }
+
+  get outLength(): number {
+    return this.#length;
+  }
+
+  advance(octets: number): void {
+    this.#length += octets;
+    if (!this.#dirty) {
+      this.#dirty = true;
+      this.loop.markDirty(this);
+    }
+  }
+
+  #moreRoom(octets: number): Buffer {
+    const old = this.#out;
+    if (old === undefined) {
+      const fresh = this.loop.takeBuffer();
+      this.#out = fresh.length >= octets ? fresh : Buffer.allocUnsafeSlow(octets);
+      return this.#out;
+    }
+    const larger = Buffer.allocUnsafeSlow(Math.max(old.length * 2, this.#length + octets));
+    old.copy(larger, 0, 0, this.#length);
+    this.loop.giveBuffer(old);
+    this.#out = larger;
+    return larger;
+  }
+
+  writeOctets(from: Buffer, start: number, end: number): void {
+    if (end <= start || this.closed) return;
+    const out = this.room(end - start);
+    from.copy(out, this.#length, start, end);
+    this.advance(end - start);
+  }
+
+  /** Text of octets: one character is one octet. */
+  writeText(text: string): void {
+    if (this.closed) return;
+    const out = this.room(text.length);
+    this.advance(out.write(text, this.#length, 'latin1'));
+  }
+
+  /** Sends what has been put together. Called by the loop. */
+  flush(): void {
+    this.#dirty = false;
+    if (this.closed || this.#inFlight !== undefined || this.#length === 0) {
+      if (this.#inFlight !== undefined && this.#length > HIGH_OCTETS) this.#congested = true;
+      return;
+    }
+    const out = this.#out!;
+    const length = this.#length;
+    this.octetsOut += length;
+    this.#out = undefined;
+    this.#length = 0;
+    this.#inFlight = out;
+    if (directWrite(this.socket, out, length, this.#onWritten)) {
+      this.#inFlight = undefined;
+      this.loop.giveBuffer(out);
+    } else if (length > HIGH_OCTETS) this.#congested = true;
+  }
+
+  readonly #onWritten = (): void => {
+    const out = this.#inFlight;
+    if (out === undefined) return;
+    this.#inFlight = undefined;
+    this.loop.giveBuffer(out);
+    if (this.closed) return;
+    this.loop.turn(() => {
+      if (this.#length > 0) this.flush();
+      if (this.#inFlight === undefined && this.#length === 0) {
+        if (this.#ending) this.socket.end();
+        if (this.#congested) {
+          this.#congested = false;
+          this.owner.onDrained();
+        }
+      }
+    });
+  };
+
+  /** Sends what is left, then says that no more will come. Reading goes on. */
+  end(): void {
+    if (this.#ending || this.closed) return;
+    this.#ending = true;
+    if (this.#length > 0) this.flush();
+    if (this.#inFlight === undefined) this.socket.end();
+  }
+
+  get ending(): boolean {
+    return this.#ending;
+  }
+
+  destroy(): void {
+    if (this.closed) return;
+    // What was put together in this turn still goes out (an answer before a close), as far as the kernel takes it now.
+    if (this.#length > 0) this.flush();
+    this.socket.destroy();
+    this.#gone(undefined);
+  }
+
+  #gone(error: Error | undefined): void {
+    if (this.closed) return;
+    this.closed = true;
+    if (this.#out !== undefined) this.loop.giveBuffer(this.#out);
+    this.#out = undefined;
+    this.#length = 0;
+    this.owner.onClose(error);
+  }
+}

@@ -1,0 +1,190 @@
+/** The sidecar's half of the life of a change: what was told becomes what the data path runs, or nothing changes. */
+import type { Clock } from '../../lib/clock.ts';
+import { type Issue, Issues } from '../../lib/issues.ts';
+import type { Random } from '../../lib/random.ts';
+import { type Attached, effective, originText } from '../../policies/effective.ts';
+import { kinds } from '../../policies/index.ts';
+import type { Balancer, CompileEnv, Filter, KindFilter, Rule } from '../../policies/policy.ts';
+import { meshTarget, type Resource, serviceKey, type Target } from '../../policies/resource.ts';
+import { policyTargets } from '../../policies/targets.ts';
+import { Chain } from '../http/chain.ts';
+import type { Edge } from '../telemetry/telemetry.ts';
+import type { Destinations } from './destinations.ts';
+import type { HeldResource, Inputs } from './inputs.ts';
+import type { CompiledBackend, CompiledRule, RankedRule, ServiceRoutes, Snapshot } from './snapshot.ts';
+
+export interface CompileOptions {
+  readonly filters: ReadonlyMap<string, KindFilter>;
+  readonly destinations: Destinations;
+  /** `peer`: `namespace/name`. */
+  readonly edge: (peer: string) => Edge;
+  /** The way to the app beside us. */
+  readonly app: CompiledRule;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const roleOf = new Map(kinds.map((entry) => [entry.kind, entry.role]));
+
+/** Turns inputs into snapshots, one after the other; holds what outlives each of them. */
+export class Compiler {
+  readonly #options: CompileOptions;
+  #kept = new Map<string, object>();
+
+  constructor(options: CompileOptions) {
+    this.#options = options;
+  }
+
+  /** A snapshot, or every reason why there is none; without a snapshot nothing has changed. */
+  async compile(inputs: Inputs): Promise<{ readonly snapshot: Snapshot } | { readonly issues: readonly Issue[] }> {
+    // 1: everything aside, each kind with what it needs loaded.
+    const held = [...inputs.resources.values()];
+    await Promise.all(
+      [...this.#options.filters.values()].map((filter) =>
+        filter.prepare?.(held.filter(({ key }) => key.kind === filter.kind).map(({ spec }) => spec)),
+      ),
+    );
+    const pass = new Pass(this.#options, inputs, this.#kept);
+    const services = pass.services();
+    // 2: one problem anywhere, and the last good snapshot stays.
+    if (!pass.issues.ok) return { issues: pass.issues.list };
+    // 3: endpoints and kept state, in the same turn as the swap that the caller makes.
+    pass.updateDestinations();
+    this.#kept = pass.kept;
+    const { app } = this.#options;
+    return { snapshot: { revision: inputs.revision, services, absent: inputs.absent, app, ready: true } };
+  }
+}
+
+/** One compilation. */
+class Pass {
+  readonly issues = new Issues();
+  readonly kept = new Map<string, object>();
+  readonly #options: CompileOptions;
+  readonly #inputs: Inputs;
+  readonly #keptBefore: ReadonlyMap<string, object>;
+  readonly #policies: readonly Attached[];
+  readonly #names: ReadonlySet<string>;
+
+  constructor(options: CompileOptions, inputs: Inputs, keptBefore: ReadonlyMap<string, object>) {
+    this.#options = options;
+    this.#inputs = inputs;
+    this.#keptBefore = keptBefore;
+    this.#policies = this.#resources('policy').map((resource) => ({ resource, targets: policyTargets(resource) }));
+    this.#names = new Set([
+      ...this.#resources('service').map(({ metadata }) => serviceKey(metadata.namespace, metadata.name)),
+      ...inputs.endpoints.keys(),
+    ]);
+  }
+
+  #resources(role: string): readonly Resource[] {
+    return [...this.#inputs.resources.values()].filter(({ key }) => roleOf.get(key.kind) === role).map(asResource);
+  }
+
+  services(): ReadonlyMap<string, ServiceRoutes> {
+    const rules = this.#resources('route').flatMap((resource) => this.#compileRoute(resource));
+    return new Map([...this.#names].map((key) => [key, this.#service(key, rules)]));
+  }
+
+  #compileRoute(resource: Resource): readonly Rule[] {
+    const issues = new Issues();
+    const compiled = this.#options.filters.get(resource.kind)?.compileRoute;
+    if (compiled === undefined) return [];
+    const origin = `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
+    const rules = compiled(resource, this.#env(origin, origin, issues));
+    for (const { path, message } of issues.list) this.issues.add(`${origin}: ${path}`, message);
+    return rules;
+  }
+
+  #service(key: string, allRules: readonly Rule[]): ServiceRoutes {
+    const own = allRules.filter((rule) => rule.parents.includes(key));
+    const ranked: RankedRule[] = own.flatMap((rule) => {
+      const compiled = this.#rule(rule, key);
+      return rule.matches.map((match) => ({ rule: compiled, match, hostnames: rule.hostnames }));
+    });
+    // A stable sort: of equal rank, the rule that was written first stays first.
+    ranked.sort((a, b) => b.match.rank - a.match.rank);
+    if (own.length === 0)
+      ranked.push({ rule: this.#defaultRule(key), match: { rank: 0, matches: () => true }, hostnames: [] });
+    return { key, rules: ranked, edge: this.#options.edge(key) };
+  }
+
+  /** Without routes a service gets what is sent to it. */
+  #defaultRule(key: string): CompiledRule {
+    const [namespace = '', name = ''] = key.split('/');
+    const backends = [{ namespace, service: name, port: 0, weight: 1 }];
+    const target: Target = { kind: 'Route', namespace: '', name: '' };
+    return this.#rule(
+      { name: `Service ${key}`, target, parents: [key], hostnames: [], matches: [], filters: [], backends },
+      key,
+    );
+  }
+
+  #rule(rule: Rule, parent: string): CompiledRule {
+    const chain = [...placesOf(parent), rule.target];
+    const policies = this.#policyFilters('request', chain, `${parent} ${rule.name}`);
+    const backends: CompiledBackend[] = rule.backends
+      .filter((backend) => this.#names.has(serviceKey(backend.namespace, backend.service)))
+      .map((backend) => ({
+        weight: backend.weight,
+        destination: this.#options.destinations.get(serviceKey(backend.namespace, backend.service)),
+      }));
+    return {
+      name: rule.name,
+      chain: new Chain([...policies, ...rule.filters]),
+      backends,
+      weight: backends.reduce((sum, { weight }) => sum + weight, 0),
+      random: this.#options.random,
+    };
+  }
+
+  /** Every policy kind of one scope that this side runs, merged for one place, in the order of the list of kinds. */
+  #policyFilters(scope: 'request' | 'backend', chain: readonly Target[], place: string): readonly Filter[] {
+    const filters: Filter[] = [];
+    for (const filter of this.#options.filters.values()) {
+      if (filter.compilePolicy === undefined || filter.scope !== scope || filter.side === 'inbound') continue;
+      const merged = effective(filter.kind, filter.builtin, this.#policies, chain);
+      const issues = new Issues();
+      filters.push(filter.compilePolicy(merged.spec, this.#env(originText(merged), `${filter.kind} ${place}`, issues)));
+      for (const { path, message } of issues.list) this.issues.add(`${originText(merged)}: ${path}`, message);
+    }
+    return filters;
+  }
+
+  #env(origin: string, place: string, issues: Issues): CompileEnv {
+    return {
+      clock: this.#options.clock,
+      random: this.#options.random,
+      issues,
+      origin,
+      keep: (key, make) => {
+        const full = `${place} ${key}`;
+        const same = this.kept.get(full) ?? this.#keptBefore.get(full) ?? make();
+        this.kept.set(full, same);
+        return same as ReturnType<typeof make>;
+      },
+    };
+  }
+
+  updateDestinations(): void {
+    for (const key of this.#names) {
+      const balancer = this.#policyFilters('backend', placesOf(key), key).find((filter) => filter.balancer)?.balancer;
+      const specs = this.#inputs.endpoints.get(key)?.values() ?? [];
+      this.#options.destinations.update(key, specs, balancer as Balancer);
+    }
+    this.#options.destinations.keepOnly(this.#names);
+  }
+}
+
+const asResource = ({ key, spec }: HeldResource): Resource => ({
+  apiVersion: '',
+  kind: key.kind,
+  metadata: { namespace: key.namespace, name: key.name },
+  spec,
+});
+
+/** Where a service's policies can stand, the least specific first. */
+function placesOf(key: string): readonly Target[] {
+  const [namespace = '', name = ''] = key.split('/');
+  return [meshTarget, { kind: 'Namespace', namespace: '', name: namespace }, { kind: 'Service', namespace, name }];
+}

@@ -1,0 +1,75 @@
+import type { Balancer } from '../../policies/policy.ts';
+import { Endpoint } from '../upstream/endpoint.ts';
+import type { Pool } from '../upstream/pool.ts';
+import type { EndpointSpec } from './inputs.ts';
+import type { Destination } from './snapshot.ts';
+
+const noBalancer: Balancer = { build: () => ({ pick: () => undefined }) };
+
+/**
+ * The endpoints of every service, across snapshots: one that stays keeps its connections and counters, one that goes
+ * finishes what it carries.
+ */
+export class Destinations {
+  readonly #byService = new Map<string, Destination>();
+  readonly #makePool: (endpoint: Endpoint) => Pool;
+  /** Gone from the configuration, perhaps still busy. */
+  readonly #leaving = new Set<Endpoint>();
+
+  constructor(makePool: (endpoint: Endpoint) => Pool) {
+    this.#makePool = makePool;
+  }
+
+  /** The destination of a service; the same object for as long as the service is known. */
+  get(service: string): Destination {
+    let found = this.#byService.get(service);
+    if (found === undefined) {
+      found = { service, endpoints: [], balancer: noBalancer, picker: noBalancer.build([]) };
+      this.#byService.set(service, found);
+    }
+    return found;
+  }
+
+  /** Puts this list of endpoints and this balancer in force. */
+  update(service: string, specs: Iterable<EndpointSpec>, balancer: Balancer): void {
+    const destination = this.get(service);
+    const before = new Map(destination.endpoints.map((endpoint) => [endpoint.id, endpoint]));
+    const endpoints: Endpoint[] = [];
+    for (const spec of specs) {
+      const same = before.get(spec.id);
+      if (same !== undefined && same.spec.version === spec.version) {
+        before.delete(spec.id);
+        endpoints.push(same);
+      } else endpoints.push(new Endpoint(spec, this.#makePool));
+    }
+    // The order must not depend on the order in which changes came, or two sidecars would rotate differently.
+    endpoints.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+    const previous = destination.picker;
+    destination.endpoints = endpoints;
+    destination.balancer = balancer;
+    destination.picker = balancer.build(endpoints, previous);
+    for (const gone of before.values()) this.#leave(gone);
+  }
+
+  /** Lets go of services that are no longer in the configuration. */
+  keepOnly(services: ReadonlySet<string>): void {
+    for (const [service, { endpoints }] of this.#byService) {
+      if (services.has(service)) continue;
+      this.#byService.delete(service);
+      for (const endpoint of endpoints) this.#leave(endpoint);
+    }
+  }
+
+  #leave(endpoint: Endpoint): void {
+    endpoint.pool.close();
+    this.#leaving.add(endpoint);
+    for (const one of this.#leaving) if (one.pool.connections === 0) this.#leaving.delete(one);
+  }
+
+  close(): void {
+    for (const { endpoints } of this.#byService.values()) for (const endpoint of endpoints) endpoint.pool.destroy();
+    for (const endpoint of this.#leaving) endpoint.pool.destroy();
+    this.#byService.clear();
+    this.#leaving.clear();
+  }
+}

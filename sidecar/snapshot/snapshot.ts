@@ -1,0 +1,60 @@
+import type { Random } from '../../lib/random.ts';
+import type { Balancer, Match, Picker } from '../../policies/policy.ts';
+import type { Chain } from '../http/chain.ts';
+import type { Edge } from '../telemetry/telemetry.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+
+/** Everything that the data path needs, compiled. A request pins the one it begins with and keeps it to its end. */
+export interface Snapshot {
+  readonly revision: number;
+  /** Services that this sidecar can send to, by `namespace/name`. */
+  readonly services: ReadonlyMap<string, ServiceRoutes>;
+  /** Services that the control plane says do not exist. */
+  readonly absent: ReadonlySet<string>;
+  /** The way to the app beside us. */
+  readonly app: CompiledRule;
+  /** False until there was a configuration: until then nothing passes outbound. */
+  readonly ready: boolean;
+}
+
+export interface ServiceRoutes {
+  /** `namespace/name`. */
+  readonly key: string;
+  /** Best match first; the last one takes whatever is left, unless routes say otherwise. */
+  readonly rules: readonly RankedRule[];
+  readonly edge: Edge;
+}
+
+/** One way in which a rule can match. */
+export interface RankedRule {
+  readonly rule: CompiledRule;
+  readonly match: Match;
+  /** Lower case; a leading `*.` is a wildcard; empty: any. */
+  readonly hostnames: readonly string[];
+}
+
+export interface CompiledRule {
+  readonly name: string;
+  readonly chain: Chain;
+  readonly backends: readonly CompiledBackend[];
+  readonly random: Random;
+  /** Sum of the backends' weights. */
+  readonly weight: number;
+}
+
+export interface CompiledBackend {
+  readonly weight: number;
+  readonly destination: Destination;
+}
+
+/**
+ * The endpoints of one service, and the choice among them. Lives across snapshots, so that connections, counters and the
+ * place in a rotation outlive a change of configuration; `picker` is replaced whole.
+ */
+export interface Destination {
+  /** `namespace/name`. */
+  readonly service: string;
+  endpoints: readonly Endpoint[];
+  balancer: Balancer;
+  picker: Picker;
+}
