@@ -6,8 +6,9 @@ import type { SidecarHello } from './hello.ts';
 const keyOf = (service: string, instance: string): string => `${service}/${instance}`;
 
 /**
- * Which connected sidecars are endpoints. A stream that breaks says little of the instance behind it, so its endpoint
- * stays for a grace period; a stream that ends in order takes its endpoint along at once.
+ * Which connected sidecars are endpoints. The end of a stream says little of the instance behind it (gRPC does not even
+ * tell a broken connection from an end in order), so its endpoint stays for a grace period. Who leaves says that it is
+ * not ready first, and is taken out at once.
  */
 export class Instances {
   readonly #source: SidecarSource;
@@ -35,17 +36,14 @@ export class Instances {
     }
   }
 
-  /** The stream of the instance is over; `clean` when the sidecar ended it. */
-  leave(service: string, instance: string, clean: boolean): void {
+  /** The stream of the instance is over. */
+  leave(service: string, instance: string): void {
     this.#stay(service, instance);
-    if (clean) this.#source.remove(service, instance);
-    else {
-      const gone = (): void => {
-        this.#leaving.delete(keyOf(service, instance));
-        this.#source.remove(service, instance);
-      };
-      this.#leaving.set(keyOf(service, instance), this.#clock.after(this.#graceMs, gone));
-    }
+    const gone = (): void => {
+      this.#leaving.delete(keyOf(service, instance));
+      this.#source.remove(service, instance);
+    };
+    this.#leaving.set(keyOf(service, instance), this.#clock.after(this.#graceMs, gone));
   }
 
   /** True while this control plane is so young that the instance may just not have come back to it. */

@@ -30,14 +30,14 @@ export interface DiscoveryOptions {
   readonly sidecars: SidecarSource;
   readonly kinds: ReadonlyMap<string, KindSchema>;
   /** Who is calling, by its verified certificate; throws when there is none. */
-  readonly identify: (call: Pick<DiscoveryCall, 'getAuthContext' | 'getPeer'>) => Identity;
+  readonly identify: (call: DiscoveryCall) => Identity;
   /** DER certificates of every root to trust. */
   readonly roots: () => readonly Uint8Array[];
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: Random;
   readonly limits?: Partial<DiscoveryLimits>;
-  /** How long an endpoint outlives its broken stream, in ms. */
+  /** How long an endpoint outlives its stream, in ms. */
   readonly graceMs?: number;
   /**
    * How long after its start this control plane believes sidecars that still hold endpoints which it has not heard of, in
@@ -174,7 +174,7 @@ class Discovery implements StreamHost {
     this.proxies.connected(stream);
   }
 
-  left(stream: Stream, clean: boolean): void {
+  left(stream: Stream): void {
     this.#timers.get(stream)?.();
     this.#timers.delete(stream);
     if (!stream.greeted || this.#streams.get(keyOf(stream)) !== stream) return;
@@ -183,9 +183,9 @@ class Discovery implements StreamHost {
     this.#scopes.leave(stream);
     this.#pump.forget(stream);
     this.#admission.leave(service);
-    this.#instances.leave(service, instance, clean);
+    this.#instances.leave(service, instance);
     this.proxies.disconnected(stream, this.revision);
-    this.log.info('discovery.disconnected', { sidecar: formatSpiffe(stream.identity), instance, clean });
+    this.log.info('discovery.disconnected', { sidecar: formatSpiffe(stream.identity), instance });
   }
 
   caughtUp(stream: Stream, revision: number, then: (reached: boolean) => void): () => void {

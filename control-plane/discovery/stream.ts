@@ -23,7 +23,7 @@ export interface StreamHost {
   world(): World;
   /** Lets the sidecar in, or throws a Refusal. From then on `left` is owed. */
   entered(stream: Stream): void;
-  left(stream: Stream, clean: boolean): void;
+  left(stream: Stream): void;
   /** Waits while the log is behind `revision`, for a bounded time. */
   caughtUp(stream: Stream, revision: number, then: (reached: boolean) => void): () => void;
   scope(stream: Stream): Scope;
@@ -59,11 +59,14 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
     this.#messages = messages;
     this.#log = host.log.with({ sidecar: formatSpiffe(identity) });
     call.on('data', (message: FromSidecar__Output) => this.#onMessage(message));
-    call.on('end', () => this.#finish(true));
-    call.on('cancelled', () => this.#finish(false));
+    call.on('end', () => {
+      this.#finish();
+      call.end();
+    });
+    call.on('cancelled', () => this.#finish());
     call.on('error', (error: Error) => {
       if (!this.#over) this.#log.warn('discovery.stream-failed', { problem: error.message });
-      this.#finish(false);
+      this.#finish();
     });
   }
 
@@ -131,7 +134,7 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
   refuse(refusal: Refusal): void {
     if (this.#over) return;
     this.#log.warn('discovery.stream-refused', { code: refusal.code, problem: refusal.message });
-    this.#finish(false);
+    this.#finish();
     // How a server-side gRPC stream is ended with a status.
     this.#call.emit('error', refusal.status);
   }
@@ -219,15 +222,14 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
     }
   }
 
-  #finish(clean: boolean): void {
+  #finish(): void {
     if (this.#over) return;
     this.#over = true;
     this.#cancelWait?.();
     this.#endSpan();
     for (const service of this.#watched) this.#host.unwatch(this, service);
     this.#watched.clear();
-    this.#host.left(this, clean);
-    if (clean) this.#call.end();
+    this.#host.left(this);
   }
 
   #endSpan(): void {

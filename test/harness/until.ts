@@ -1,0 +1,8 @@
+/** Resolves when `happened` says so; fails with `what` after 10 s. For states that have no event of their own. */
+export async function until(what: string, happened: () => boolean): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!happened()) {
+    if (performance.now() > end) throw new Error(`it has not happened in 10 s that ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
