@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../../lib/address.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { formatSpiffe } from '../../lib/spiffe.ts';
 import { chainProblem, keyHash, readSvid, toPem } from '../../lib/svid.ts';
 import { checkPeer } from './verify.ts';
@@ -62,7 +63,7 @@ export class ControlPlaneError extends Error {
 export async function fetchTrust(
   address: Address,
   rootHash: Uint8Array,
-  wall: number,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<{ readonly context: SecureContext; readonly trustDomain: string }> {
   const where = formatAddress(address);
@@ -74,7 +75,7 @@ export async function fetchTrust(
       `the control plane at ${where} is not the one that made this join token: check the address, or make a new token`,
     );
   const proof = readSvid(leaf);
-  const problem = 'reason' in proof ? proof.reason : chainProblem(leaf, between, [root], wall);
+  const problem = 'reason' in proof ? proof.reason : chainProblem(leaf, between, [root], clock.wall());
   if (problem !== undefined || 'reason' in proof)
     throw new ControlPlaneError(`the certificate of the control plane at ${where} is not believed: ${problem}`);
   const { trustDomain } = proof.identity;

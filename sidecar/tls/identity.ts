@@ -81,6 +81,8 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
     if (ended.signal.aborted) return;
     live.set(next);
     log.info('identity.ready', { spiffeId: next.spiffeId, how, expires: new Date(next.notAfter).toISOString() });
+    failures = 0;
+    plan(next.notAfter);
     ready.resolve();
     if (how !== 'stored') save();
   };
@@ -89,7 +91,7 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
     credentials !== undefined && credentials.notAfter > clock.wall();
 
   const attempt = async (): Promise<void> => {
-    const how = { controlPlane: options.controlPlane, wall: clock.wall(), signal: ended.signal };
+    const how = { controlPlane: options.controlPlane, clock, signal: ended.signal };
     const current = live.current;
     if (isValid(current)) take(await renew(current, how), 'renewed');
     else take(await join(await readToken(options), how), 'joined');
@@ -98,8 +100,6 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
   const run = async (): Promise<void> => {
     try {
       await attempt();
-      failures = 0;
-      plan();
     } catch (thrown) {
       if (ended.signal.aborted) return;
       const problem = explain(thrown);
@@ -124,8 +124,7 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
   };
 
   /** Waits for half of the life that is left. */
-  const plan = (): void => {
-    const { notAfter } = live.current!;
+  const plan = (notAfter: number): void => {
     const half = (notAfter - clock.wall()) / 2;
     const renewAt = clock.wall() + Math.max(minRenewMs, half * (0.9 + random.unit() * 0.2));
     const look = (): void => {
@@ -145,7 +144,6 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
       log.warn('identity.stored-unusable', { problem: messageOf(thrown), stateDir });
     }
     if (live.current === undefined) await run();
-    else plan();
   };
   work = start();
 

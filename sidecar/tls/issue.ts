@@ -1,5 +1,6 @@
 import type { ClientUnaryCall, requestCallback } from '@grpc/grpc-js';
 import type { Address } from '../../lib/address.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { IdentityClient } from '../../proto/gen/weft/v1/Identity.ts';
 import type { IdentityReply__Output } from '../../proto/gen/weft/v1/IdentityReply.ts';
 import { weftProto } from '../../proto/load.ts';
@@ -26,29 +27,29 @@ export function parseJoinToken(given: string): JoinToken | undefined {
 
 export interface IssueOptions {
   readonly controlPlane: Address;
-  readonly wall: number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
 /** The first certificate, for a join token. Throws ControlPlaneError, CredentialsError or an error of gRPC. */
 export async function join(token: JoinToken, options: IssueOptions): Promise<Credentials> {
-  const { controlPlane, wall, signal } = options;
-  const trust = await fetchTrust(controlPlane, token.rootHash, wall, signal);
+  const { controlPlane, clock, signal } = options;
+  const trust = await fetchTrust(controlPlane, token.rootHash, clock, signal);
   const { keyPem, csr } = await makeKeyRequest();
   const reply = await call(controlPlaneChannel(controlPlane, trust), signal, (client, deadline, done) =>
     client.Join({ token: token.text, csr: Buffer.from(csr) }, { deadline }, done),
   );
-  return accept(reply, keyPem, wall);
+  return accept(reply, keyPem, clock.wall());
 }
 
 /** The next certificate, for the present one and a new key. Throws like `join`. */
 export async function renew(current: Credentials, options: IssueOptions): Promise<Credentials> {
-  const { controlPlane, wall, signal } = options;
+  const { controlPlane, clock, signal } = options;
   const { keyPem, csr } = await makeKeyRequest();
   const reply = await call(controlPlaneChannel(controlPlane, current), signal, (client, deadline, done) =>
     client.Renew({ csr: Buffer.from(csr) }, { deadline }, done),
   );
-  const next = accept(reply, keyPem, wall);
+  const next = accept(reply, keyPem, clock.wall());
   if (next.spiffeId !== current.spiffeId)
     throw new CredentialsError(`the control plane answered with a certificate for ${next.spiffeId}`);
   return next;
