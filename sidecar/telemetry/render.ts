@@ -1,0 +1,131 @@
+import { boundsUs } from '../../lib/latency.ts';
+import type { ConnectionCounts } from './connection-counts.ts';
+import type { EdgeStats } from './edge-stats.ts';
+import { Exposition, labelText } from './exposition.ts';
+import { type MetricName, metricTable } from './metric-table.ts';
+
+/** A number that some part of the sidecar shows, read at each scrape. */
+export interface Gauge {
+  readonly name: string;
+  readonly help: string;
+  readonly read: () => number;
+}
+
+/** What a scrape shows. */
+export interface Measured {
+  /** `namespace/name`. */
+  readonly service: string;
+  readonly version: string;
+  readonly edges: Iterable<EdgeStats>;
+  readonly connections: Iterable<ConnectionCounts>;
+  readonly accessLogDropped: number;
+  readonly spansExported: number;
+  readonly spansQueueFull: number;
+  readonly spansExportFailed: number;
+  readonly gauges: Iterable<Gauge>;
+}
+
+/** Everything in the text format of Prometheus. Costs what the edges with traffic cost; nothing is kept. */
+export function renderMetrics(measured: Measured): string {
+  const out = new Exposition();
+  const metric = (name: MetricName): void => out.metric(name, metricTable[name]);
+  const single = (name: MetricName, value: number, labels = ''): void => {
+    metric(name);
+    out.sample(name, labels, value);
+  };
+
+  writeEdges(out, metric, measured);
+  writeConnections(out, metric, [...measured.connections]);
+  single('weft_access_log_dropped_total', measured.accessLogDropped);
+  single('weft_spans_exported_total', measured.spansExported);
+  metric('weft_spans_dropped_total');
+  out.sample('weft_spans_dropped_total', 'reason="queue_full"', measured.spansQueueFull);
+  out.sample('weft_spans_dropped_total', 'reason="export_failed"', measured.spansExportFailed);
+  for (const { name, help, read } of measured.gauges) {
+    out.metric(name, { type: 'gauge', help });
+    out.sample(name, '', read());
+  }
+  single('weft_build_info', 1, labelText({ version: measured.version, node: process.version }));
+  writeProcess(single);
+  return out.text();
+}
+
+const boundTexts = boundsUs.map((us) => String(us / 1e6));
+
+function writeEdges(out: Exposition, metric: (name: MetricName) => void, { service, edges }: Measured): void {
+  // An edge that never had a request has nothing to show yet.
+  const used = [...edges]
+    .map((edge) => ({ edge, count: edge.latency.reduce((sum, n) => sum + n, 0) }))
+    .filter(({ edge, count }) => count > 0 || edge.inFlight > 0)
+    .map(({ edge, count }) => ({
+      edge,
+      count,
+      labels: labelText({ direction: edge.direction, service, peer: edge.peer }),
+    }));
+
+  metric('weft_requests_total');
+  for (const { edge, labels } of used)
+    edge.eachOutcome((statusClass, code, count) =>
+      out.sample('weft_requests_total', `${labels},${labelText({ code_class: statusClass, code })}`, count),
+    );
+  metric('weft_request_duration_seconds');
+  for (const { edge, labels, count } of used) {
+    const latency = edge.latency;
+    let below = 0;
+    for (const [bucket, bound] of boundTexts.entries()) {
+      below += latency[bucket]!;
+      out.sample('weft_request_duration_seconds_bucket', `${labels},le="${bound}"`, below);
+    }
+    out.sample('weft_request_duration_seconds_bucket', `${labels},le="+Inf"`, count);
+    out.sample('weft_request_duration_seconds_sum', labels, edge.durationMs / 1000);
+    out.sample('weft_request_duration_seconds_count', labels, count);
+  }
+  const each = (name: MetricName, read: (edge: EdgeStats) => number): void => {
+    metric(name);
+    for (const { edge, labels } of used) out.sample(name, labels, read(edge));
+  };
+  each('weft_request_bytes_total', (edge) => edge.requestBytes);
+  each('weft_response_bytes_total', (edge) => edge.responseBytes);
+  each('weft_requests_in_flight', (edge) => edge.inFlight);
+  each('weft_retries_total', (edge) => edge.retries);
+}
+
+function writeConnections(
+  out: Exposition,
+  metric: (name: MetricName) => void,
+  connections: readonly ConnectionCounts[],
+): void {
+  const labelled = connections.map((counts) => ({
+    counts,
+    labels: labelText({ direction: counts.direction, end: counts.end }),
+  }));
+  metric('weft_connections');
+  for (const { counts, labels } of labelled) out.sample('weft_connections', labels, counts.open);
+  metric('weft_connections_opened_total');
+  for (const { counts, labels } of labelled) out.sample('weft_connections_opened_total', labels, counts.openedTotal);
+
+  // A direction has handshakes at both ends; the metric adds them up.
+  metric('weft_tls_handshakes_total');
+  const handshakes = new Map<string, number>();
+  const add = (labels: string, count: number): void =>
+    void handshakes.set(labels, (handshakes.get(labels) ?? 0) + count);
+  for (const { direction, handshakesOk, handshakesFailed } of connections) {
+    if (handshakesOk > 0) add(labelText({ direction, result: 'ok', reason: '' }), handshakesOk);
+    for (const [reason, count] of handshakesFailed) add(labelText({ direction, result: 'failed', reason }), count);
+  }
+  for (const [labels, count] of handshakes) out.sample('weft_tls_handshakes_total', labels, count);
+}
+
+function writeProcess(single: (name: MetricName, value: number) => void): void {
+  const { user, system } = process.cpuUsage();
+  const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+  const { active, idle } = performance.eventLoopUtilization();
+  single('process_cpu_seconds_total', (user + system) / 1e6);
+  single('process_resident_memory_bytes', rss);
+  single('process_start_time_seconds', performance.timeOrigin / 1000);
+  single('nodejs_heap_size_total_bytes', heapTotal);
+  single('nodejs_heap_size_used_bytes', heapUsed);
+  single('nodejs_external_memory_bytes', external);
+  single('nodejs_eventloop_active_seconds_total', active / 1000);
+  single('nodejs_eventloop_idle_seconds_total', idle / 1000);
+}

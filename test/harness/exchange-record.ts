@@ -1,0 +1,30 @@
+import type { ExchangeRecord } from '../../sidecar/telemetry/telemetry.ts';
+
+/** A record as the data path fills it in: a GET answered with 200 by one attempt, unless told otherwise. */
+export const exchangeRecord = (given: Partial<ExchangeRecord> = {}): ExchangeRecord => ({
+  protocol: 'HTTP/1.1',
+  method: 'GET',
+  host: 'cart',
+  path: '/items',
+  rule: '',
+  status: 200,
+  code: '',
+  policy: '',
+  detail: '',
+  peer: '',
+  downstream: '127.0.0.1:40000',
+  upstream: '127.0.0.1:9000',
+  attempts: 1,
+  requestBytes: 0,
+  responseBytes: 0,
+  startMs: 0,
+  firstByteMs: 0,
+  durationMs: 1,
+  requestId: '',
+  traceId: '',
+  spanId: '',
+  parentSpanId: '',
+  sampled: false,
+  tracestate: '',
+  ...given,
+});
