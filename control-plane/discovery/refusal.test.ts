@@ -3,10 +3,10 @@ import { status } from '@grpc/grpc-js';
 import { manualClock } from '../../lib/clock.ts';
 import type { FromSidecar } from '../../proto/gen/weft/v1/FromSidecar.ts';
 import type { Hello } from '../../proto/gen/weft/v1/Hello.ts';
+import { aService } from '../../test/harness/discovery-fixtures.ts';
 import { type DiscoveryServer, startDiscoveryServer } from '../../test/harness/discovery-server.ts';
 import { rawSidecar } from '../../test/harness/raw-sidecar.ts';
 import { until } from '../../test/harness/until.ts';
-import { aService } from '../snapshots/fixtures.ts';
 
 const clock = manualClock();
 let mesh: DiscoveryServer;

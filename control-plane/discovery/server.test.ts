@@ -1,9 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import { manualClock } from '../../lib/clock.ts';
+import { aPolicy, aService, atService, key } from '../../test/harness/discovery-fixtures.ts';
 import { type DiscoveryServer, startDiscoveryServer } from '../../test/harness/discovery-server.ts';
 import { rawSidecar } from '../../test/harness/raw-sidecar.ts';
 import { until } from '../../test/harness/until.ts';
-import { aPolicy, aService, atService, key } from '../snapshots/fixtures.ts';
 
 const clock = manualClock();
 let mesh: DiscoveryServer;

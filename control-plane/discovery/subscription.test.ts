@@ -1,8 +1,16 @@
 import { manualClock } from '../../lib/clock.ts';
 import { keyText, type Resource } from '../../policies/resource.ts';
 import type { Push } from '../../proto/gen/weft/v1/Push.ts';
+import {
+  aPolicy,
+  aRoute,
+  aService,
+  atService,
+  key,
+  testKinds,
+  testRegistry,
+} from '../../test/harness/discovery-fixtures.ts';
 import { EndpointTable, told } from '../snapshots/endpoints.ts';
-import { aPolicy, aRoute, aService, atService, key, testKinds, testRegistry } from '../snapshots/fixtures.ts';
 import { MeshIndex } from '../snapshots/mesh-index.ts';
 import { scopeOf } from '../snapshots/scope.ts';
 import { type Held, holdsNothing, Subscription, type World } from './subscription.ts';

@@ -1,6 +1,6 @@
 import { manualClock } from '../../lib/clock.ts';
+import { key, testRegistry } from '../../test/harness/discovery-fixtures.ts';
 import { EndpointTable, told } from './endpoints.ts';
-import { key, testRegistry } from './fixtures.ts';
 
 const never = () => false;
 const web = key('web');

@@ -1,6 +1,15 @@
 import { keyOf, keyText, meshTarget, type Resource } from '../../policies/resource.ts';
+import {
+  aPolicy,
+  aRoute,
+  aService,
+  atNamespace,
+  atRoute,
+  atService,
+  key,
+  testKinds,
+} from '../../test/harness/discovery-fixtures.ts';
 import type { State } from '../store/store.ts';
-import { aPolicy, aRoute, aService, atNamespace, atRoute, atService, key, testKinds } from './fixtures.ts';
 import { MeshIndex } from './mesh-index.ts';
 import { sameScope, scopeOf } from './scope.ts';
 import { Scopes } from './scopes.ts';

@@ -4,13 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { aPolicy, aRoute, aService, atService, key } from '../../control-plane/snapshots/fixtures.ts';
 import { type ManualClock, manualClock, systemClock } from '../../lib/clock.ts';
 import { silentLog } from '../../lib/log.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { type Discovery, type DiscoveryOptions, startDiscovery } from '../../sidecar/snapshot/discovery.ts';
 import { openDisk } from '../../sidecar/snapshot/disk.ts';
 import type { Inputs } from '../../sidecar/snapshot/inputs.ts';
+import { aPolicy, aRoute, aService, atService, key } from '../harness/discovery-fixtures.ts';
 import { type DiscoveryServer, startDiscoveryServer } from '../harness/discovery-server.ts';
 import { until } from '../harness/until.ts';
 

@@ -7,12 +7,12 @@ import {
   discoveryServerOptions,
   discoveryService,
 } from '../../control-plane/discovery/server.ts';
-import { testKinds, testRegistry } from '../../control-plane/snapshots/fixtures.ts';
 import { openEmbeddedStore } from '../../control-plane/store/embedded.ts';
 import type { Mutation } from '../../control-plane/store/store.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLog } from '../../lib/log.ts';
 import { keyOf, type Resource } from '../../policies/resource.ts';
+import { testKinds, testRegistry } from './discovery-fixtures.ts';
 
 export type DiscoveryServer = Awaited<ReturnType<typeof startDiscoveryServer>>;
 

@@ -1,9 +1,9 @@
 /** Kinds, resources and a registry of the least that tests of snapshots and discovery need. */
 import { z } from 'zod';
+import type { RegistryEndpoint, SidecarSource } from '../../control-plane/registry/registry.ts';
 import { contentHash } from '../../lib/canonical.ts';
 import type { KindSchema } from '../../policies/policy.ts';
 import { type Resource, serviceKey, type Target } from '../../policies/resource.ts';
-import type { RegistryEndpoint, SidecarSource } from '../registry/registry.ts';
 
 interface RouteSpec {
   readonly parents: readonly string[];
