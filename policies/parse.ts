@@ -18,6 +18,9 @@ export interface ParsedResource {
 
 type Schemas = ReadonlyMap<string, KindSchema>;
 
+/** Of one resource; more would help nobody, and finding their places takes time. */
+const maxIssues = 100;
+
 /**
  * Reads all resources of a text: YAML (one or more documents) or JSON. Gives every problem with its place; what is
  * wrong in one resource does not hide the others. A `List` as Kubernetes writes it stands for its items.
@@ -62,15 +65,22 @@ function parse(
   unknown: Set<Issue>,
 ): Resource | undefined {
   const before = issues.list.length;
+  const add = (path: string, message: string): boolean => {
+    const room = before + maxIssues - issues.list.length;
+    if (room > 0) issues.add(path, message, { resource: index });
+    else if (room === 0) issues.add('', 'has more problems, which are not told here', { resource: index });
+    return room > 0;
+  };
   const report = (prefix: string, found: readonly z.core.$ZodIssue[]) => {
     for (const issue of found) {
       const path = pathText(prefix, issue.path);
-      if (issue.code !== 'unrecognized_keys') issues.add(path, issue.message, { resource: index });
-      else
-        for (const [i, line] of issue.message.split('\n').entries()) {
-          issues.add(pathText(path, [issue.keys[i]!]), line, { resource: index });
-          unknown.add(issues.list.at(-1)!);
-        }
+      const unknownKeys = issue.code === 'unrecognized_keys' ? issue.keys : [];
+      if (issue.code !== 'unrecognized_keys' && !add(path, issue.message)) return;
+      const lines = issue.message.split('\n');
+      for (const [i, key] of unknownKeys.entries()) {
+        if (!add(pathText(path, [key]), lines[i] ?? '')) return;
+        unknown.add(issues.list.at(-1)!);
+      }
     }
   };
   const envelope = envelopeSchema.safeParse(raw, { error: issueText });
@@ -79,11 +89,11 @@ function parse(
   if (typeof given.kind !== 'string') return undefined;
   const schema = schemas.get(given.kind);
   if (schema === undefined) {
-    issues.add('kind', oneOf([...schemas.keys()], given.kind), { resource: index });
+    add('kind', oneOf([...schemas.keys()], given.kind));
     return undefined;
   }
   if (typeof given.apiVersion === 'string' && !schema.apiVersions.includes(given.apiVersion))
-    issues.add('apiVersion', oneOf(schema.apiVersions, given.apiVersion), { resource: index });
+    add('apiVersion', oneOf(schema.apiVersions, given.apiVersion));
   const spec = schema.spec.safeParse(given.spec, { error: issueText });
   if (!spec.success) report('spec', spec.error.issues);
   if (!envelope.success || !spec.success) return undefined;
@@ -91,7 +101,7 @@ function parse(
   const resource: Resource = { apiVersion: schema.apiVersions[0], kind, metadata, spec: spec.data };
   const checked = new Issues();
   schema.check?.(resource, checked);
-  for (const issue of checked.list) issues.add(issue.path, issue.message, { resource: index });
+  for (const issue of checked.list) add(issue.path, issue.message);
   return issues.list.length === before ? resource : undefined;
 }
 

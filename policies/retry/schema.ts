@@ -5,11 +5,18 @@ import type { KindSchema } from '../policy.ts';
 import { policyTargets } from '../targets.ts';
 import { builtin, conditions, type RetrySpec } from './spec.ts';
 
-const condition = z.union([z.enum(conditions), z.int().min(400).max(599)], {
-  error: (issue) =>
-    typeof issue.input === 'number'
-      ? `must be a status from 400 to 599, not ${issue.input}`
-      : `${oneOf(conditions, issue.input)}${/^[0-9]{3}$/.test(String(issue.input)) ? '; write a status as a number, without quotes' : ''}`,
+const status = z
+  .int()
+  .meta({ minimum: 400, maximum: 599 })
+  .refine((number) => number >= 400 && number <= 599, {
+    error: (issue) => `must be a status from 400 to 599, not ${issue.input}`,
+  });
+
+const condition = z.union([z.enum(conditions), status], {
+  error: ({ input }) => {
+    const quoted = typeof input === 'string' && /^[0-9]{3}$/.test(input);
+    return oneOf(conditions, input) + (quoted ? '; write a status as a number, without quotes' : '');
+  },
 });
 
 const method = z
