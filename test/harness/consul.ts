@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from './free-port.ts';
+
+export interface RunningConsul {
+  /** `host:port` of its HTTP API. */
+  readonly address: string;
+  /** Answers of the HTTP API, as JSON; undefined for an empty body. Throws for other statuses than 2xx. */
+  api(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** Runs the `consul` program against it and gives what it printed. */
+  cli(...args: readonly string[]): Promise<string>;
+  /** Kills it as a power failure would. */
+  kill(): Promise<void>;
+  /** Starts it again on the same ports, with its data when it is persistent. */
+  restart(): Promise<void>;
+  /** Stops and continues its process: connections stay open, and no answer comes. */
+  pause(): void;
+  resume(): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a Consul agent of its own on free ports: in memory, or, when it is `persistent`, a server with its data on disk.
+ * `program`: its path, as `findTool` gives it.
+ */
+export async function startConsul(program: string, { persistent = false } = {}): Promise<RunningConsul> {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-consul-'));
+  const [http, server, serf] = await Promise.all([freePort(), freePort(), freePort()]);
+  const ports = [`-http-port=${http}`, `-server-port=${server}`, `-serf-lan-port=${serf}`];
+  const off = ['-serf-wan-port=-1', '-dns-port=-1', '-grpc-port=-1', '-grpc-tls-port=-1'];
+  const fast = ['-hcl', 'performance { raft_multiplier = 1 } leave_on_terminate = false'];
+  const kind = persistent ? ['-server', '-bootstrap-expect=1', `-data-dir=${dir}`, ...fast] : ['-dev'];
+  const args = ['agent', ...kind, ...ports, ...off, '-bind=127.0.0.1', '-client=127.0.0.1', '-log-level=err'];
+  const address = `127.0.0.1:${http}`;
+
+  const start = async (): Promise<ChildProcess> => {
+    const started = spawn(program, [...args, `-node=n${http}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const output: string[] = [];
+    for (const stream of [started.stdout, started.stderr])
+      stream.on('data', (chunk) => void output.push(String(chunk)));
+    const deadline = performance.now() + 20_000;
+    while (!(await hasLeader(http))) {
+      if (started.exitCode !== null || performance.now() > deadline) {
+        started.kill('SIGKILL');
+        throw new Error(`consul did not start:\n${output.join('').slice(-3000)}`);
+      }
+      // Consul has no event for this, so it is asked again and again.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return started;
+  };
+  let child = await start();
+  const kill = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  };
+
+  return {
+    address,
+    api: (method, path, body) => call(http, method, path, body),
+    async cli(...words) {
+      const run = spawn(program, [...words, `-http-addr=${address}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const printed: Buffer[] = [];
+      run.stdout.on('data', (chunk) => void printed.push(chunk));
+      await once(run, 'close');
+      return Buffer.concat(printed).toString();
+    },
+    kill,
+    async restart() {
+      await kill();
+      child = await start();
+    },
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    async close() {
+      await kill();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function call(port: number, method: string, path: string, body?: unknown): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port, method, path: `/v1${path}`, agent: false }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk);
+      const text = Buffer.concat(chunks).toString();
+      const ok = response.statusCode! >= 200 && response.statusCode! < 300;
+      if (ok) resolve(text === '' ? undefined : JSON.parse(text));
+      else reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`));
+    });
+    asked.on('error', reject);
+    asked.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+async function hasLeader(port: number): Promise<boolean> {
+  try {
+    // Writable, not only elected: a session of the agent's own node needs both the leader and the catalog.
+    const nodes = await call(port, 'GET', '/catalog/nodes?consistent');
+    return Array.isArray(nodes) && nodes.length > 0;
+  } catch (thrown) {
+    // Not up yet, or without a leader: both are what the caller asks about.
+    return thrown === undefined;
+  }
+}
