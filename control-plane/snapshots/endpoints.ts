@@ -9,7 +9,7 @@ export interface EndpointView {
 }
 
 /** What turns one view into another. */
-export interface EndpointDelta {
+interface EndpointDelta {
   readonly added: readonly RegistryEndpoint[];
   readonly removed: readonly string[];
 }
