@@ -28,7 +28,7 @@ export interface DiscoveryOptions {
   readonly onRoots: (roots: readonly Uint8Array[]) => void;
 }
 
-interface DiscoveryStatus {
+export interface DiscoveryStatus {
   readonly connected: boolean;
   /** Epoch ms since which it is connected, or not. */
   readonly since: number;
