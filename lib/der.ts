@@ -1,8 +1,6 @@
 /** One value of a DER encoding (X.690): where it lies in its buffer, header left out. */
 export interface Der {
   readonly tag: number;
-  /** First octet of the header. */
-  readonly at: number;
   /** First octet of the content. */
   readonly start: number;
   /** One past the last octet of the content. */
@@ -30,7 +28,7 @@ export const tags = {
  * Reads the value that begins at `at` and must end at or before `end`. Strict: definite and shortest lengths and single
  * octet tags only (X.690 10.1, 8.1.2.2), so that no two parsers can read one certificate differently.
  */
-export function readDer(bytes: Uint8Array, at = 0, end = bytes.length): Der {
+function readDer(bytes: Uint8Array, at = 0, end = bytes.length): Der {
   if (at + 2 > end) throw new DerError('a value is cut short');
   const tag = bytes[at]!;
   if ((tag & 0x1f) === 0x1f) throw new DerError('a tag has more than one octet');
@@ -46,7 +44,7 @@ export function readDer(bytes: Uint8Array, at = 0, end = bytes.length): Der {
     start += octets;
   }
   if (start + length > end) throw new DerError('a value is longer than what holds it');
-  return { tag, at, start, end: start + length };
+  return { tag, start, end: start + length };
 }
 
 /** Reads a value that must fill the bytes exactly and have this tag. */
@@ -74,8 +72,6 @@ export function expectTag(der: Der | undefined, tag: number): Der {
 }
 
 export const contentOf = (bytes: Uint8Array, der: Der): Uint8Array => bytes.subarray(der.start, der.end);
-/** With its header. */
-export const wholeOf = (bytes: Uint8Array, der: Der): Uint8Array => bytes.subarray(der.at, der.end);
 
 /** Encodes one value around its parts. */
 export function writeDer(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {

@@ -1,20 +1,18 @@
 import 'reflect-metadata';
-import { createHash, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import fc from 'fast-check';
 import { type ManualClock, manualClock } from '../../lib/clock.ts';
 import { jsonLog, silentLog } from '../../lib/log.ts';
 import { readSvid } from '../../lib/svid.ts';
 import { makeLeaf, makeRoot } from '../../test/harness/certs.ts';
+import { makeCsr } from '../../test/harness/csr.ts';
 import { openEmbeddedStore } from '../store/embedded.ts';
 import type { Store, Vault } from '../store/store.ts';
 import type { SignOptions } from './authority.ts';
 import { type OpenAuthority, openAuthority } from './issuer.ts';
-import { openSealer } from './sealed.ts';
-import { caKey, decodeState, openCa } from './state.ts';
 
 const trustDomain = 'weft.test';
 const secret = Buffer.from('a secret of the test, long enough');
@@ -49,29 +47,6 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-const p256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-async function makeCsr(
-  given: {
-    name?: string;
-    sans?: x509.JsonGeneralNames;
-    keys?: webcrypto.CryptoKeyPair;
-    extensions?: x509.Extension[];
-  } = {},
-  algorithm: webcrypto.EcKeyGenParams | webcrypto.RsaHashedKeyGenParams = p256,
-): Promise<Uint8Array> {
-  const keys =
-    given.keys ??
-    ((await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair);
-  const extensions = [...(given.extensions ?? [])];
-  if (given.sans !== undefined) extensions.push(new x509.SubjectAlternativeNameExtension(given.sans));
-  const csr = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: given.name ?? '',
-    keys,
-    signingAlgorithm: { ...algorithm, hash: 'SHA-256' },
-    extensions,
-  });
-  return new Uint8Array(csr.rawData);
-}
 const issue = async (csr?: Uint8Array, options?: SignOptions) => authority.sign(csr ?? (await makeCsr()), b, options);
 const textOf = (der: Uint8Array) => new X509Certificate(der);
 
@@ -105,95 +80,6 @@ test('CA-TTL: the life of a leaf is at most a day, whatever is asked', async () 
   for (const ttlMs of [0, -5, Number.NaN, Number.POSITIVE_INFINITY, 10 * 365 * day])
     expect((await issue(csr, { ttlMs })).notAfter - clock.wall()).toBeGreaterThan(day - 2000);
   expect((await issue(csr, { ttlMs: 3_600_000 })).notAfter - clock.wall()).toBeLessThanOrEqual(3_600_000);
-});
-
-describe('a request is refused', () => {
-  const refusal = async (csr: Uint8Array) => {
-    const code = await authority.sign(csr, b, { requester: 'somebody' }).then(
-      () => 'issued',
-      (thrown: { code: string }) => thrown.code,
-    );
-    if (code !== 'issued')
-      expect(lines.at(-1)).toMatchObject({ event: 'ca.certificate-refused', requester: 'somebody', level: 'warn' });
-    return code;
-  };
-
-  test('CA-SAN-OTHER, CA-SAN-EXTRA: when it names somebody else', async () => {
-    const own = { type: 'url' as const, value: 'spiffe://weft.test/ns/a/sa/b' };
-    const other = { type: 'url' as const, value: 'spiffe://weft.test/ns/a/sa/admin' };
-    expect(await refusal(await makeCsr({ sans: [own], name: 'CN=b' }))).toBe('issued');
-    expect(await refusal(await makeCsr({ sans: [other] }))).toBe('PERMISSION_DENIED');
-    expect(await refusal(await makeCsr({ sans: [own, other] }))).toBe('PERMISSION_DENIED');
-    expect(await refusal(await makeCsr({ sans: [own, { type: 'dns', value: 'b' }] }))).toBe('PERMISSION_DENIED');
-    expect(await refusal(await makeCsr({ sans: [{ type: 'ip', value: '10.0.0.1' }] }))).toBe('PERMISSION_DENIED');
-    expect(await refusal(await makeCsr({ sans: [{ type: 'email', value: 'a@b.c' }] }))).toBe('PERMISSION_DENIED');
-    expect(await refusal(await makeCsr({ name: 'CN=admin' }))).toBe('PERMISSION_DENIED');
-  });
-
-  test('CA-CSR-SIG: when its signature is not by its key', async () => {
-    const csr = await makeCsr();
-    csr[csr.length - 1]! ^= 1;
-    expect(await refusal(csr)).toBe('INVALID_CSR');
-    // Somebody else's public key in a request that was signed with one's own.
-    const [mine, theirs] = [await makeCsr(), await makeCsr()].map((bytes) => Buffer.from(bytes));
-    const keyOf = (bytes: Buffer) => Buffer.from(new x509.Pkcs10CertificateRequest(bytes).publicKey.rawData);
-    const forged = Buffer.from(mine!);
-    keyOf(theirs!).copy(forged, forged.indexOf(keyOf(mine!)));
-    expect(await refusal(forged)).toBe('INVALID_CSR');
-  });
-
-  test('CA-CSR-KEY: when its key is weak, odd or the CA’s own', async () => {
-    const rsa = (modulusLength: number, exponent = [1, 0, 1]): webcrypto.RsaHashedKeyGenParams => ({
-      name: 'RSASSA-PKCS1-v1_5',
-      modulusLength,
-      publicExponent: Uint8Array.from(exponent),
-      hash: 'SHA-256',
-    });
-    expect(await refusal(await makeCsr({}, rsa(1024)))).toBe('INVALID_CSR');
-    expect(await refusal(await makeCsr({}, rsa(2048, [3])))).toBe('INVALID_CSR');
-    expect(await refusal(await makeCsr({}, { name: 'ECDSA', namedCurve: 'P-521' }))).toBe('INVALID_CSR');
-    const state = decodeState((await store.vault.get(caKey))!.value);
-    const sealer = await openSealer(secret, Buffer.from(state.salt, 'base64'));
-    const { cert, pkcs8 } = openCa(sealer, trustDomain, state.roots[0]!);
-    const privateKey = await webcrypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), p256, false, ['sign']);
-    const publicKey = await new x509.X509Certificate(new Uint8Array(cert)).publicKey.export();
-    expect(await refusal(await makeCsr({ keys: { privateKey, publicKey } }))).toBe('INVALID_CSR');
-    expect(lines.at(-1)?.problem).toBe('this key belongs to somebody else');
-    expect(await refusal(await makeCsr({}, rsa(2048)))).toBe('issued');
-    expect(await refusal(await makeCsr({}, { name: 'ECDSA', namedCurve: 'P-384' }))).toBe('issued');
-    expect(await refusal(await makeCsr({}, { name: 'Ed25519', namedCurve: '' }))).toBe('issued');
-  });
-
-  test('CA-CSR-GARBAGE: when it is anything but one request in DER', async () => {
-    const csr = await makeCsr();
-    const pem = Buffer.from(new x509.Pkcs10CertificateRequest(new Uint8Array(csr)).toString('pem'));
-    const trailing = Buffer.concat([csr, Uint8Array.of(0)]);
-    for (const bytes of [new Uint8Array(), new Uint8Array(2 ** 20), pem, trailing, randomBytes(500)])
-      expect(await refusal(bytes)).toBe('INVALID_CSR');
-    await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
-        expect(await refusal(bytes)).toBe('INVALID_CSR');
-      }),
-      { numRuns: 100 },
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.nat(csr.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
-        const bent = Uint8Array.from(csr);
-        bent[at]! ^= flip;
-        expect(['INVALID_CSR', 'PERMISSION_DENIED']).toContain(await refusal(bent));
-      }),
-      { numRuns: 200 },
-    );
-  });
-
-  test('when the identity is of another trust domain, or the control plane’s', async () => {
-    const csr = await makeCsr();
-    await expect(authority.sign(csr, { ...b, trustDomain: 'other' })).rejects.toMatchObject({
-      code: 'PERMISSION_DENIED',
-    });
-    const own = { trustDomain, namespace: 'weft', service: 'control-plane' };
-    await expect(authority.sign(csr, own)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
-  });
 });
 
 test('CA-CSR-EXT: extensions of the request never reach the certificate', async () => {

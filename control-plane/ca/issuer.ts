@@ -12,7 +12,7 @@ import { type CaVaultOptions, intermediatesOf, type Opened, openVaultState, refr
 const generateKey = promisify(generateKeyPair);
 
 /** Name of the control plane's own identity in every trust domain. No workload gets it. */
-export const controlPlaneName = { namespace: 'weft', service: 'control-plane' } as const;
+const controlPlaneName = { namespace: 'weft', service: 'control-plane' } as const;
 
 export const isControlPlane = ({ namespace, service }: Pick<Identity, 'namespace' | 'service'>): boolean =>
   namespace === controlPlaneName.namespace && service === controlPlaneName.service;

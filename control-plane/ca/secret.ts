@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const minSecret = 16;
 
 /** The secret that the CA's keys are encrypted with cannot be used. The message says what to do. */
-export class SecretError extends Error {
+class SecretError extends Error {
   override readonly name = 'SecretError';
 }
 

@@ -12,7 +12,7 @@ const connectTimeoutMs = 5000;
 /** The name sent in SNI; the control plane is known by its SPIFFE ID, not by where it is. */
 const serverName = 'control-plane';
 
-export const controlPlaneId = (trustDomain: string): string =>
+const controlPlaneId = (trustDomain: string): string =>
   formatSpiffe({ trustDomain, namespace: 'weft', service: 'control-plane' });
 
 /** What a grpc-js client is made with: `new Client(target, credentials, options)`. */
@@ -52,7 +52,7 @@ function targetOf(address: Address): string {
 }
 
 /** The control plane could not be reached, or is not the one that was expected. */
-export class ControlPlaneError extends Error {
+class ControlPlaneError extends Error {
   override readonly name = 'ControlPlaneError';
 }
 

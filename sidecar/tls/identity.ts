@@ -43,7 +43,7 @@ export interface RunningIdentity {
 }
 
 /** Nothing more can be tried: the message says what the user has to do. */
-export class NoIdentityError extends Error {
+class NoIdentityError extends Error {
   override readonly name = 'NoIdentityError';
 }
 
