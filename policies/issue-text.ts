@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { didYouMean } from './closest.ts';
+import { didYouMean } from './did-you-mean.ts';
 
 const nouns: Record<string, string> = {
   string: 'a text',

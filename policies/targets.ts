@@ -1,7 +1,7 @@
 import { meshTarget, type Resource, type Target } from './resource.ts';
 
 /** What a policy names in `targetRefs`, after parsing. A missing namespace is the policy's own. */
-export interface TargetRef {
+interface TargetRef {
   readonly kind: 'Mesh' | 'Namespace' | 'Service' | 'HTTPRoute';
   readonly group?: string;
   readonly name?: string;

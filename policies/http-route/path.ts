@@ -9,7 +9,7 @@ export function hasPrefix(path: string, prefix: string): boolean {
   return path.startsWith(bare) && (path.length === bare.length || path.charCodeAt(bare.length) === 0x2f);
 }
 
-export const withoutFinalSlash = (path: string): string => (path.endsWith('/') ? path.slice(0, -1) : path);
+const withoutFinalSlash = (path: string): string => (path.endsWith('/') ? path.slice(0, -1) : path);
 
 /** The path after a rewrite or redirect. `prefix` is the one that matched. */
 export function changePath(path: string, change: PathChange, prefix: string): string {

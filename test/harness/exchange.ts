@@ -2,7 +2,7 @@ import type { ErrorCode } from '../../lib/errors.ts';
 import type { Exchange, Headers, Outcome } from '../../policies/policy.ts';
 
 /** Header fields from a list of pairs. */
-export class ListHeaders implements Headers {
+class ListHeaders implements Headers {
   #list: (readonly [name: string, value: string])[];
 
   constructor(list: readonly (readonly [name: string, value: string])[] = []) {

@@ -1,5 +1,5 @@
 /** The known word that the given one is most likely a slip of, or undefined when none is near. Case does not count. */
-export function closest(given: string, known: readonly string[]): string | undefined {
+function closest(given: string, known: readonly string[]): string | undefined {
   if (given.length > 64) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(given.length / 3)) + 1;
