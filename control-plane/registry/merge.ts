@@ -1,0 +1,24 @@
+import type { Registry, RegistryEndpoint, Source } from './registry.ts';
+
+/** All sources as one registry, which owns them from now on. */
+export function createRegistry(sources: readonly Source[]): Registry & { close(): Promise<void> } {
+  return {
+    endpoints(service) {
+      const byId = new Map<string, RegistryEndpoint>();
+      for (const source of sources) {
+        for (const endpoint of source.endpoints(service)) if (!byId.has(endpoint.id)) byId.set(endpoint.id, endpoint);
+      }
+      return [...byId.values()];
+    },
+    services: () => [...new Set(sources.flatMap((source) => source.services()))].sort(),
+    subscribe(watcher) {
+      const ends = sources.map((source) => source.subscribe(watcher));
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+    async close() {
+      await Promise.all(sources.map((source) => source.close()));
+    },
+  };
+}
