@@ -1,4 +1,4 @@
-import { didYouMean } from '../policies/closest.ts';
+import { didYouMean } from '../policies/did-you-mean.ts';
 import { kinds } from '../policies/index.ts';
 import { exit, Failure } from './failure.ts';
 

@@ -1,5 +1,5 @@
 /** Entry of `weft`. What costs time or memory is imported by those who need it: a sidecar loads nothing of the CLI. */
-const [verb = '', ...rest] = process.argv.slice(2);
+import { version } from '../lib/version.ts';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever read our output has seen enough, as `head` does.
@@ -7,13 +7,21 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-async function main(): Promise<void> {
-  if (verb === 'version' && rest.length === 0) process.stdout.write(`weft ${(await import('./version.ts')).version}\n`);
+const [verb, ...rest] = process.argv.slice(2);
+
+/** Gives the exit code where it is not the one that the process has already. */
+async function main(): Promise<number | undefined> {
+  // The daemons read their own command line.
+  const [daemon, flags] = verb === 'help' ? [rest[0], ['--help']] : [verb, rest];
+  if (daemon === 'sidecar') return (await import('../sidecar/main.ts')).runSidecar(flags, process.env);
+  if (verb === 'version' && rest.length === 0) process.stdout.write(`weft ${version}\n`);
   else await (await import('./program.ts')).run(process.argv.slice(2));
+  return undefined;
 }
 
 try {
-  await main();
+  const exitCode = await main();
+  if (exitCode !== undefined) process.exitCode = exitCode;
 } catch (thrown) {
   const { explain } = await import('./explain.ts');
   const { exitCode, text } = explain(thrown);

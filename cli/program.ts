@@ -1,9 +1,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import { parseDuration } from '../lib/duration.ts';
+import { version } from '../lib/version.ts';
 import { outputs } from './context.ts';
 import { exit, Failure } from './failure.ts';
 import { groups, verbs } from './verbs.ts';
-import { version } from './version.ts';
 
 const defaultWait = '30s';
 

@@ -12,6 +12,7 @@ export const groups: readonly { readonly title: string; readonly verbs: readonly
   {
     title: 'Run:',
     verbs: [
+      verb('up', 'run a whole mesh on this machine, for development', () => import('./commands/up.ts')),
       verb('control-plane', 'run a control plane', () => import('./commands/daemons.ts')),
       verb('sidecar', 'run the sidecar of one service instance', () => import('./commands/daemons.ts')),
     ],

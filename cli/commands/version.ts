@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { version } from '../../lib/version.ts';
 import { contextOf } from '../context.ts';
-import { version } from '../version.ts';
 
 export function define(command: Command): void {
   command.action(async () => {

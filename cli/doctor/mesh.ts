@@ -1,7 +1,7 @@
+import { version } from '../../lib/version.ts';
 import type { ApiProxy, ApiService, ApiStatus } from '../../proto/api/api.ts';
 import { issueLine } from '../format/issue.ts';
 import { age, count } from '../format/numbers.ts';
-import { version } from '../version.ts';
 import { broken, type Check, ok, warning } from './check.ts';
 
 const dayMs = 86_400_000;

@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { type Command, Option } from 'commander';
+import { contextOf } from '../context.ts';
+import { renderTable } from '../format/table.ts';
+import { plain } from '../terminal.ts';
+import { serverHint, sidecarColumns } from '../up/report.ts';
+import { untilToldToEnd } from '../up/signals.ts';
+import { startUp, type Up } from '../up/up.ts';
+
+const help = `
+Starts a control plane, applies the resources, and runs each instance of each Workload with a sidecar. What dies is
+started again; Ctrl-C ends everything. A process listens on 127.0.0.1 at the port in PORT, and reaches other services by
+name through its sidecar, whose address is in WEFT_OUTBOUND and HTTP_PROXY.
+
+Try it: weft up -f examples/shop/mesh.yaml
+`;
+
+interface Options {
+  readonly file: string[];
+  readonly state?: string;
+  readonly store?: string;
+  readonly consul?: string;
+  readonly verbose?: true;
+}
+
+export function define(command: Command): void {
+  command
+    .option('-f, --file <file...>', 'files with the resources and the Workloads to run', ['mesh.yaml'])
+    .option('--state <folder>', 'keep everything there (default: a temporary folder, removed at the end)')
+    .addOption(new Option('--store <name>', 'where the control plane keeps the mesh').choices(['embedded', 'consul']))
+    .option('--consul <address>', 'address of Consul, with --store consul')
+    .option('-v, --verbose', 'show what all processes print')
+    .addHelpText('after', help)
+    .action(async (options: Options) => {
+      const { terminal } = contextOf(command);
+      const told = untilToldToEnd();
+      const up = await startUp({
+        files: options.file,
+        state: options.state,
+        controlPlaneFlags: ['store', 'consul'].flatMap((name) => {
+          const value = options[name as 'store' | 'consul'];
+          return value === undefined ? [] : [`--${name}`, value];
+        }),
+        present: [],
+        env: process.env,
+        events: {
+          onDeath: (name, how, restartMs) => terminal.note(`${name} ${how}; starting it again in ${restartMs}ms`),
+          ...(options.verbose ? { onOutput: (name, line) => terminal.note(plain(`${name} | ${line}`)) } : {}),
+        },
+        onStep: (text) => terminal.note(`${text} …`),
+        signal: told,
+      });
+      terminal.out(
+        `${renderTable(sidecarColumns, up.sidecars, { width: terminal.width, paint: terminal.paint })}\n${next(up)}`,
+      );
+      if (!told.aborted) await once(told, 'abort');
+      terminal.note('ending …');
+      await up.close();
+    });
+}
+
+function next({ client, sidecars, logs }: Up): string {
+  const [some] = sidecars;
+  return `${serverHint(client.server)}The mesh runs; Ctrl-C ends it. Output of the processes: ${logs}
+
+  weft services                    who is there
+  weft edges --watch               who talks to whom
+  curl -H 'host: ${some?.service}' http://${some?.outbound}/     a request as ${some?.name} would send it
+`;
+}

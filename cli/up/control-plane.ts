@@ -1,0 +1,51 @@
+import { statusSchema } from '../../proto/api/api.ts';
+import { Client } from '../client.ts';
+import { exit, Failure } from '../failure.ts';
+import { startChild } from './child.ts';
+import type { Ground } from './ground.ts';
+import { listeningLine } from './listening.ts';
+import { freePort, isFree } from './ports.ts';
+
+export interface ControlPlane {
+  readonly client: Client;
+  /** host:port for sidecars. */
+  readonly grpc: string;
+}
+
+/** Ports that people expect, unless somebody else has them: then free ones. */
+const usual = { api: 7080, grpc: 7443 } as const;
+
+/** Starts the control plane and waits until it answers. Restarts keep its addresses, so that sidecars find it again. */
+export async function startControlPlane(ground: Ground, flags: readonly string[]): Promise<ControlPlane> {
+  const api = `127.0.0.1:${(await isFree(usual.api)) ? usual.api : await freePort()}`;
+  const grpc = `127.0.0.1:${(await isFree(usual.grpc)) ? usual.grpc : await freePort()}`;
+  const listening = listeningLine();
+  const child = startChild(
+    {
+      name: 'control-plane',
+      command: () => [
+        ground.weft,
+        'control-plane',
+        '--state',
+        ground.folder('control-plane'),
+        '--api',
+        api,
+        '--grpc',
+        grpc,
+        ...flags,
+      ],
+      env: ground.env,
+      logFile: ground.logFile('control-plane'),
+      onLine: listening.onLine,
+    },
+    ground.guardian,
+    ground.events('control-plane', listening),
+  );
+  ground.own(child, 'last');
+  await listening.first;
+  const client = new Client(`http://${api}`, undefined);
+  const { storeHealthy, store } = await client.get('/v1/status', statusSchema);
+  if (!storeHealthy)
+    throw new Failure(exit.no, `the store ${store} is not healthy: ${ground.logFile('control-plane')} says why`);
+  return { client, grpc };
+}

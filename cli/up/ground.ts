@@ -1,0 +1,82 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Child, ChildEvents } from './child.ts';
+import { type Guardian, startGuardian } from './guardian.ts';
+import type { ListeningLine } from './listening.ts';
+import { weftProgram } from './program.ts';
+
+/** What the parts of a running mesh stand on: folders, environment, and an owner of every process. */
+export interface Ground {
+  /** The program `weft` itself. */
+  readonly weft: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly guardian: Guardian;
+  /** Flags of every sidecar. */
+  readonly sidecarFlags: readonly string[];
+  readonly logs: string;
+  /** The path of a folder of the state; it exists. */
+  folder(name: string): string;
+  logFile(name: string): string;
+  /** Events of one child; a death before it listens fails the start. */
+  events(name: string, listening?: ListeningLine): ChildEvents;
+  /** Makes sure that it is stopped at the end; those with `last` after all others. */
+  own(child: Child, last?: 'last'): void;
+  /** Stops everything. Removes a state that was only temporary. */
+  close(): Promise<void>;
+}
+
+const graceMs = 5000;
+
+/** `state`: undefined for a temporary folder. */
+export function startGround(state: string | undefined, env: NodeJS.ProcessEnv, events: ChildEvents): Ground {
+  const root = state === undefined ? mkdtempSync(join(tmpdir(), 'weft-up-')) : resolve(state);
+  const folder = (name: string): string => {
+    const path = join(root, name);
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return path;
+  };
+  const logs = folder('logs');
+  const logFile = (name: string): string => join(logs, `${name}.log`);
+  const guardian = startGuardian();
+  const first: Child[] = [];
+  const last: Child[] = [];
+  let closing: Promise<void> | undefined;
+
+  const stopAll = async (): Promise<void> => {
+    await Promise.all(first.map((child) => child.stop(graceMs)));
+    await Promise.all(last.map((child) => child.stop(graceMs)));
+    await guardian.close();
+    if (state === undefined) rmSync(root, { recursive: true, force: true });
+  };
+
+  return {
+    weft: weftProgram(),
+    env,
+    guardian,
+    sidecarFlags: [
+      // Nobody outside sends to these sidecars, so there is little to wait for when they leave.
+      ...['--drain-delay', '200ms', '--drain-time', '3s'],
+      ...(env.OTEL_EXPORTER_OTLP_ENDPOINT ? ['--trace-sample', '1'] : []),
+    ],
+    logs,
+    folder,
+    logFile,
+    events: (name, listening) => ({
+      ...events,
+      onDeath(who, how, restartMs) {
+        listening?.fail(`${name} ${how} before it listened; ${logFile(name)} says more`);
+        events.onDeath(who, how, restartMs);
+      },
+    }),
+    own(child, when) {
+      (when === 'last' ? last : first).push(child);
+      // It was on its way when the end came.
+      if (closing !== undefined) closing = Promise.all([closing, child.stop(graceMs)]).then(() => undefined);
+    },
+    close() {
+      closing ??= stopAll();
+      return closing;
+    },
+  };
+}

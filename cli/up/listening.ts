@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { exit, Failure } from '../failure.ts';
+
+const patienceMs = 30_000;
+const schema = z.object({ event: z.literal('listening') }).catchall(z.unknown());
+
+export type Addresses = Readonly<Record<string, unknown>>;
+
+/** Waits for the line in which a daemon says that it listens, and where. */
+export interface ListeningLine {
+  /** Rejects with Failure when it takes too long, or when `fail` was called. */
+  readonly first: Promise<Addresses>;
+  readonly onLine: (line: string) => void;
+  readonly fail: (why: string) => void;
+}
+
+export function listeningLine(): ListeningLine {
+  const { promise, resolve, reject } = Promise.withResolvers<Addresses>();
+  const fail = (why: string): void => reject(new Failure(exit.no, why));
+  const timer = setTimeout(() => fail(`it did not listen within ${patienceMs / 1000}s`), patienceMs);
+  const end = (): void => clearTimeout(timer);
+  promise.then(end, end);
+  return {
+    first: promise,
+    fail,
+    onLine(line) {
+      if (!line.startsWith('{')) return;
+      let value: unknown;
+      try {
+        value = JSON.parse(line);
+      } catch (error) {
+        if ((error as Error).name === 'SyntaxError') return;
+        throw error;
+      }
+      const parsed = schema.safeParse(value);
+      if (parsed.success) resolve(parsed.data);
+    },
+  };
+}
