@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Answer, Read } from './client.ts';
+import { pause } from './pause.ts';
 
 /** How long Consul holds a query before it answers that nothing is new; also bounds how late an outage is noticed. */
 const waitMs = 10_000;
@@ -66,17 +67,4 @@ export function startBlockingQuery<T>(options: BlockingQueryOptions<T>): Blockin
       return running;
     },
   };
-}
-
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const cancel = clock.after(ms, done);
-    signal.addEventListener('abort', done);
-    function done(): void {
-      cancel();
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-  });
 }
