@@ -46,7 +46,9 @@ export function changeRoutes(parts: ApiParts): readonly Row[] {
       handle: async ({ body }) => {
         const request = { ...body, author: who(body.author) };
         const attributes = { 'weft.resources': body.resources.length, 'weft.deletes': body.delete.length };
-        const reply = await inSpan('apply', attributes, () => admit(store, catalog, request, { knowsService, clock }));
+        const reply = await inSpan('admit.apply', attributes, () =>
+          admit(store, catalog, request, { knowsService, clock }),
+        );
         const { revision, changes, dryRun } = reply;
         if (!dryRun) log.info('mesh.applied', { revision, author: request.author, changes: changes.length });
         return reply;
@@ -61,7 +63,7 @@ export function changeRoutes(parts: ApiParts): readonly Row[] {
       handle: async ({ body }) => {
         checkRevision(body.to);
         const request = { ...body, author: who(body.author) };
-        const reply = await inSpan('rollback', { 'weft.to': body.to }, () => rollback(store, request, clock));
+        const reply = await inSpan('admit.rollback', { 'weft.to': body.to }, () => rollback(store, request, clock));
         const { revision, dryRun } = reply;
         if (!dryRun) log.info('mesh.rolled_back', { revision, to: body.to, author: request.author });
         return reply;

@@ -1,0 +1,139 @@
+import { hostname } from 'node:os';
+import { Server } from '@grpc/grpc-js';
+import { type Address, formatAddress } from '../lib/address.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { formatSpiffe } from '../lib/spiffe.ts';
+import { version } from '../lib/version.ts';
+import { loadCatalog, schemasOf } from './admit/catalog.ts';
+import { startApi } from './api/api.ts';
+import type { Authority } from './ca/authority.ts';
+import { openAuthority } from './ca/issuer.ts';
+import { openJoinTokens } from './ca/join-tokens.ts';
+import { loadSecret } from './ca/secret.ts';
+import type { ControlPlaneConfig } from './config.ts';
+import { discoveryServerOptions, discoveryService } from './discovery/server.ts';
+import { bindGrpc, stopGrpc } from './grpc.ts';
+import { type PeerCall, verifiedPeer } from './identity/peer.ts';
+import { serverCredentials } from './identity/server-credentials.ts';
+import { identityService } from './identity/service.ts';
+import { createRegistry } from './registry/merge.ts';
+import { sidecarSource } from './registry/sources/sidecar.ts';
+import { staticSource } from './registry/sources/static.ts';
+import { openConsulStore } from './store/consul.ts';
+import { openEmbeddedStore } from './store/embedded.ts';
+import type { Store } from './store/store.ts';
+import { telemetryService } from './telemetry/ingest.ts';
+import { inSpan, startTracing } from './telemetry/tracing.ts';
+
+export interface ControlPlane {
+  /** Where sidecars connect; ports of 0 are replaced by those that were chosen. */
+  readonly grpc: Address;
+  /** Where people, the CLI and programs ask. */
+  readonly api: Address;
+  readonly store: Store;
+  /** Stops taking requests, ends the streams, then closes what they used. */
+  close(): Promise<void>;
+}
+
+/**
+ * Puts the control plane together: each part gets what it needs and knows no other. Resolves when sidecars and people are
+ * served, which is not before the store has been read. Throws when a part cannot start, with nothing left running.
+ */
+export async function startControlPlane(
+  config: ControlPlaneConfig,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<ControlPlane> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const own = <T extends { close(): Promise<void> | void }>(part: T): T => {
+    closers.push(() => part.close());
+    return part;
+  };
+  const close = async (): Promise<void> => {
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
+  };
+
+  try {
+    const startedMs = clock.now();
+    if (config.otlp !== undefined) own(await startTracing({ endpoint: config.otlp, version }));
+    const catalog = await loadCatalog();
+
+    // What there is to know: the log, the CA beside it, and who is alive.
+    const store = own(await openStore(config, { clock, log }));
+    const { vault } = store;
+    const { stateDir, caKeyFile, trustDomain } = config;
+    const secret = await loadSecret({ stateDir, ...(caKeyFile === undefined ? {} : { file: caKeyFile }) });
+    const authority = own(await openAuthority({ vault, secret, trustDomain, clock, log }));
+    const tokens = own(await openJoinTokens({ vault, authority, clock, log }));
+    const sidecars = sidecarSource();
+    const registry = own(createRegistry([staticSource(store), sidecars]));
+
+    // What sidecars are served. The server is stopped after discovery has ended its streams, which have no end of their own.
+    const credentials = own(await serverCredentials(authority, certificateNames(config), { clock, log }));
+    const server = new Server(discoveryServerOptions);
+    closers.push(() => stopGrpc(server, clock));
+    const identify = (call: PeerCall) => verifiedPeer(call, authority);
+    const roots = () => authority.roots();
+    const kinds = schemasOf(catalog);
+    const discovery = own(discoveryService({ store, registry, sidecars, kinds, identify, roots, clock, log }));
+    const identity = identityService({ authority: tracedSigning(authority), tokens, clock, log });
+    const telemetry = telemetryService({ identify, clock, log });
+    for (const { definition, handlers } of [discovery, identity, telemetry]) server.addService(definition, handlers);
+    const grpc = await bindGrpc(server, config.grpc, credentials.credentials);
+
+    // What people are served.
+    const api = own(
+      await startApi(
+        { address: config.api, names: config.names, token: config.apiToken },
+        {
+          store,
+          catalog,
+          registry,
+          proxies: { list: discovery.proxies, convergence: discovery.convergence, subscribe: discovery.subscribe },
+          edges: telemetry.edges,
+          tokens,
+          trustDomain,
+          status: () => ({
+            grpc: formatAddress(grpc),
+            uptimeSeconds: (clock.now() - startedMs) / 1000,
+            rootExpires: new Date(authority.rootExpires()).toISOString(),
+          }),
+          version,
+          clock,
+          log,
+          jaegerUi: config.jaegerUi,
+        },
+      ),
+    );
+    const { revision } = store.current();
+    log.info('control_plane.ready', { api: formatAddress(api.address), grpc: formatAddress(grpc), revision });
+    return { grpc, api: api.address, store, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function openStore(config: ControlPlaneConfig, common: { readonly clock: Clock; readonly log: Log }): Promise<Store> {
+  const { store, stateDir } = config;
+  return store.kind === 'consul'
+    ? openConsulStore({ ...store, ...common })
+    : openEmbeddedStore({ dir: stateDir, ...common });
+}
+
+/** Names at which sidecars may ask for this control plane. */
+function certificateNames({ grpc, names }: ControlPlaneConfig): string[] {
+  const bound = 'host' in grpc && grpc.host !== '0.0.0.0' && grpc.host !== '::' ? [grpc.host] : [];
+  return [...new Set(['localhost', '127.0.0.1', '::1', hostname().toLowerCase(), ...bound, ...names])];
+}
+
+/** The same authority, with a span for each certificate that a workload gets. */
+const tracedSigning = (authority: Authority): Authority => ({
+  trustDomain: authority.trustDomain,
+  roots: () => authority.roots(),
+  rootExpires: () => authority.rootExpires(),
+  issueServer: (names) => authority.issueServer(names),
+  verifyPeer: (leaf, chain) => authority.verifyPeer(leaf, chain),
+  sign: (csr, identity, options) =>
+    inSpan('ca.sign', { 'weft.identity': formatSpiffe(identity) }, () => authority.sign(csr, identity, options)),
+});
