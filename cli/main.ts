@@ -14,6 +14,7 @@ async function main(): Promise<number | undefined> {
   // The daemons read their own command line.
   const [daemon, flags] = verb === 'help' ? [rest[0], ['--help']] : [verb, rest];
   if (daemon === 'sidecar') return (await import('../sidecar/main.ts')).runSidecar(flags, process.env);
+  if (daemon === 'control-plane') return (await import('../control-plane/main.ts')).runControlPlane(flags, process.env);
   if (verb === 'version' && rest.length === 0) process.stdout.write(`weft ${version}\n`);
   else await (await import('./program.ts')).run(process.argv.slice(2));
   return undefined;
