@@ -1,0 +1,126 @@
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createConnection } from 'node:net';
+import { type Address, formatAddress, isLoopback } from '../../lib/address.ts';
+import { messageOf } from '../../lib/errors.ts';
+import type { Log } from '../../lib/log.ts';
+import { refusalOf } from './guard.ts';
+import { type AdminParts, type Answer, pages, problem } from './pages.ts';
+
+export interface Admin {
+  /** With the port that was chosen. */
+  readonly address: Address;
+  close(): Promise<void>;
+}
+
+/** What there may be at once, of whoever asks. An admin port that is flooded must not cost the data path its sockets. */
+const maxConnections = 64;
+const requestMs = 10_000;
+const idleMs = 30_000;
+
+/**
+ * Serves the admin pages. Loopback and unix-domain sockets only, unless `allowRemote`: there is no login.
+ * Rejects, with a sentence for people, when the address is not loopback, taken, or not of this machine.
+ */
+export async function startAdmin(
+  options: AdminParts & { readonly address: Address; readonly allowRemote?: boolean; readonly log: Log },
+): Promise<Admin> {
+  const { address, log } = options;
+  if (options.allowRemote !== true && !isLoopback(address))
+    throw new Error(
+      `admin cannot listen at ${formatAddress(address)}: it has no login, so it takes only loopback addresses and unix-domain sockets`,
+    );
+
+  // Not imported: an import of node:http evaluates all that it exports, which costs 15 MB.
+  const http = process.getBuiltinModule('node:http');
+  const server = http.createServer(
+    { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs, noDelay: true },
+    (request, response) => {
+      let answer: Answer;
+      try {
+        answer = answerTo(request, options);
+      } catch (error) {
+        log.error('an admin page failed', { page: request.url ?? '', error: messageOf(error) });
+        answer = problem(500, 'INTERNAL', 'this page failed; the log of the sidecar says why');
+      }
+      send(response, answer);
+    },
+  );
+  server.maxConnections = maxConnections;
+  server.setTimeout(idleMs);
+  await listen(server, address);
+  server.on('error', (error) => log.error('the admin server failed', { error: messageOf(error) }));
+
+  const bound = server.address();
+  return {
+    address:
+      'path' in address || bound === null || typeof bound === 'string'
+        ? address
+        : { host: address.host, port: bound.port },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answerTo(request: IncomingMessage, options: AdminParts & { readonly address: Address }): Answer {
+  const refusal = refusalOf(request, options.address);
+  if (refusal !== undefined) return problem(403, refusal.code, 'the admin port refused this request', refusal.detail);
+  const [path] = (request.url ?? '').split('?', 1);
+  const found = pages.filter((page) => page.path === path);
+  if (found.length === 0)
+    return problem(404, 'NOT_FOUND', 'there is no such page', `there are ${pages.map((page) => page.path).join(' ')}`);
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  const page = found.find((one) => one.method === method);
+  if (page !== undefined) return page.answer(options);
+  const allow = found.flatMap((one) => (one.method === 'GET' ? ['GET', 'HEAD'] : [one.method])).join(', ');
+  return { ...problem(405, 'METHOD_NOT_ALLOWED', 'this page does not take this method', `it takes ${allow}`), allow };
+}
+
+/** No page has scripts, none belongs into a cache or a frame. */
+function send(response: ServerResponse, { status, type, body, allow }: Answer): void {
+  const octets = Buffer.from(body);
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': octets.length,
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    'x-content-type-options': 'nosniff',
+    ...(allow === undefined ? {} : { allow }),
+  });
+  response.end(octets);
+}
+
+async function listen(server: Server, address: Address): Promise<void> {
+  if ('path' in address && (await isLeftBehind(address.path))) unlinkSync(address.path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new Error(`admin cannot listen at ${formatAddress(address)}: ${reasonOf(error)}`)),
+    );
+    server.listen('path' in address ? { path: address.path } : { host: address.host, port: address.port }, resolve);
+  });
+  server.removeAllListeners('error');
+  // Whoever may drain is whoever runs the sidecar.
+  if ('path' in address) chmodSync(address.path, 0o600);
+}
+
+/** True for the socket of a sidecar that was killed. One that is answered belongs to somebody, and so does any other file. */
+function isLeftBehind(path: string): boolean | Promise<boolean> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
+  return new Promise((resolve) => {
+    const socket = createConnection(path);
+    socket.once('error', (error: Error & { readonly code?: string }) => resolve(error.code === 'ECONNREFUSED'));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+  });
+}
+
+function reasonOf(error: Error & { readonly code?: string }): string {
+  if (error.code === 'EADDRINUSE') return 'it is taken; stop whoever listens there or choose another address';
+  if (error.code === 'EACCES') return 'this user may not; choose another address';
+  return error.message;
+}
