@@ -19,7 +19,7 @@ interface Options {
   readonly file: string[];
   readonly state?: string;
   readonly store?: string;
-  readonly consul?: string;
+  readonly consulAddress?: string;
   readonly verbose?: true;
 }
 
@@ -28,7 +28,7 @@ export function define(command: Command): void {
     .option('-f, --file <file...>', 'files with the resources and the Workloads to run', ['mesh.yaml'])
     .option('--state <folder>', 'keep everything there (default: a temporary folder, removed at the end)')
     .addOption(new Option('--store <name>', 'where the control plane keeps the mesh').choices(['embedded', 'consul']))
-    .option('--consul <address>', 'address of Consul, with --store consul')
+    .option('--consul-address <address>', 'address of Consul, with --store consul')
     .option('-v, --verbose', 'show what all processes print')
     .addHelpText('after', help)
     .action(async (options: Options) => {
@@ -37,10 +37,8 @@ export function define(command: Command): void {
       const up = await startUp({
         files: options.file,
         state: options.state,
-        controlPlaneFlags: ['store', 'consul'].flatMap((name) => {
-          const value = options[name as 'store' | 'consul'];
-          return value === undefined ? [] : [`--${name}`, value];
-        }),
+        store: options.store,
+        consulAddress: options.consulAddress,
         present: [],
         env: process.env,
         events: {

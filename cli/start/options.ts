@@ -6,7 +6,7 @@ export const startOptions = {
   rate: number('requests in each second', 1, 500, '20'),
   state: text('folder to keep everything in, instead of a temporary one', 'FOLDER'),
   store: choice('where the control plane keeps the mesh', ['embedded', 'consul']),
-  consul: text('address of Consul, with --store consul', 'ADDRESS'),
+  'consul-address': text('address of Consul, with --store consul', 'ADDRESS'),
   verbose: flag('show what all processes print'),
   help: flag('this text'),
 };

@@ -33,9 +33,8 @@ export async function runShop(
     const up = await startUp({
       files: options.files,
       state: options.state,
-      controlPlaneFlags: (['store', 'consul'] as const).flatMap((flag) =>
-        options[flag] === undefined ? [] : [`--${flag}`, options[flag]],
-      ),
+      store: options.store,
+      consulAddress: options['consul-address'],
       present: [{ service: visitor, app: door.address }],
       env: options.env,
       events: {

@@ -15,8 +15,18 @@ export interface ControlPlane {
 /** Ports that people expect, unless somebody else has them: then free ones. */
 const usual = { api: 7080, grpc: 7443 } as const;
 
+/** Flags that say where the control plane keeps things. */
+function stateFlags(ground: Ground, store: string | undefined): readonly string[] {
+  // Consul outlives us, and with it the CA: without a folder of the user's the key stays where the control plane keeps it.
+  if (store === 'consul' && ground.temporary) return [];
+  return ['--state', ground.folder('control-plane')];
+}
+
 /** Starts the control plane and waits until it answers. Restarts keep its addresses, so that sidecars find it again. */
-export async function startControlPlane(ground: Ground, flags: readonly string[]): Promise<ControlPlane> {
+export async function startControlPlane(
+  ground: Ground,
+  options: { readonly store: string | undefined; readonly consulAddress: string | undefined },
+): Promise<ControlPlane> {
   const api = `127.0.0.1:${(await isFree(usual.api)) ? usual.api : await freePort()}`;
   const grpc = `127.0.0.1:${(await isFree(usual.grpc)) ? usual.grpc : await freePort()}`;
   const listening = listeningLine();
@@ -26,13 +36,13 @@ export async function startControlPlane(ground: Ground, flags: readonly string[]
       command: () => [
         ground.weft,
         'control-plane',
-        '--state',
-        ground.folder('control-plane'),
         '--api',
         api,
         '--grpc',
         grpc,
-        ...flags,
+        ...stateFlags(ground, options.store),
+        ...(options.store === undefined ? [] : ['--store', options.store]),
+        ...(options.consulAddress === undefined ? [] : ['--consul-address', options.consulAddress]),
       ],
       env: ground.env,
       logFile: ground.logFile('control-plane'),

@@ -15,6 +15,8 @@ export interface Ground {
   /** Flags of every sidecar. */
   readonly sidecarFlags: readonly string[];
   readonly logs: string;
+  /** The state is removed at the end. */
+  readonly temporary: boolean;
   /** The path of a folder of the state; it exists. */
   folder(name: string): string;
   logFile(name: string): string;
@@ -52,7 +54,7 @@ export function startGround(state: string | undefined, env: NodeJS.ProcessEnv, e
 
   return {
     weft: weftProgram(),
-    env,
+    env: withoutSettings(env),
     guardian,
     sidecarFlags: [
       // Nobody outside sends to these sidecars, so there is little to wait for when they leave.
@@ -60,6 +62,7 @@ export function startGround(state: string | undefined, env: NodeJS.ProcessEnv, e
       ...(env.OTEL_EXPORTER_OTLP_ENDPOINT ? ['--trace-sample', '1'] : []),
     ],
     logs,
+    temporary: state === undefined,
     folder,
     logFile,
     events: (name, listening) => ({
@@ -80,3 +83,9 @@ export function startGround(state: string | undefined, env: NodeJS.ProcessEnv, e
     },
   };
 }
+
+const kept = /^WEFT_(?:NODE|LOG_LEVEL|ACCESS_LOG|CA_KEY_FILE|CONSUL_TOKEN_FILE)$/;
+
+/** Settings of one daemon in the environment would be settings of all of them: only those stay that mean the same to each. */
+const withoutSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('WEFT_') || kept.test(name)));

@@ -14,8 +14,9 @@ export interface UpOptions {
   readonly files: readonly string[];
   /** Where everything is kept; a temporary folder, removed at the end, when undefined. */
   readonly state: string | undefined;
-  /** Flags that are passed on to the control plane. */
-  readonly controlPlaneFlags: readonly string[];
+  /** Where the control plane keeps the mesh; undefined: its default. */
+  readonly store: string | undefined;
+  readonly consulAddress: string | undefined;
   /** Services whose process runs already, and where it listens: each gets a sidecar. */
   readonly present: readonly { readonly service: string; readonly app: string }[];
   readonly env: NodeJS.ProcessEnv;
@@ -57,7 +58,7 @@ export async function startUp(options: UpOptions): Promise<Up> {
 
 async function startAll(ground: Ground, mesh: Mesh, options: UpOptions): Promise<Pick<Up, 'client' | 'sidecars'>> {
   options.onStep('starting the control plane');
-  const controlPlane = await startControlPlane(ground, options.controlPlaneFlags);
+  const controlPlane = await startControlPlane(ground, options);
   const { client } = controlPlane;
   options.onStep('applying the resources');
   await applyMesh(client, mesh, options.files);
