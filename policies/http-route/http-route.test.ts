@@ -241,3 +241,28 @@ test('any expression either is refused by the schema or compiles, and then answe
     { numRuns: 300 },
   );
 });
+
+test.each<[string, object, string]>([
+  [
+    'path',
+    { matches: [{ path: { type: 'Glob', value: '/*' }, headers: [], queryParams: [] }] },
+    'matches of type Glob',
+  ],
+  [
+    'header',
+    {
+      matches: [
+        { path: { type: 'Exact', value: '/' }, headers: [{ type: 'Glob', name: 'a', value: '*' }], queryParams: [] },
+      ],
+    },
+    'matches of type Glob',
+  ],
+  ['filter', { filters: [{ type: 'CORS' }] }, 'filters of type CORS'],
+])('a %s of a type that only a newer control plane knows is an issue, not a match of everything', (_, fields, what) => {
+  const { resource } = parseRoute({ rules: [{ backendRefs }, { backendRefs }] });
+  const spec = structuredClone(resource!.spec) as { rules: object[] };
+  Object.assign(spec.rules[1]!, fields);
+  const env = compileEnv();
+  filter.compileRoute!({ ...resource!, spec }, env);
+  expect(env.issues.list).toEqual([{ path: 'spec.rules[1]', message: `this sidecar does not know ${what}` }]);
+});

@@ -1,5 +1,5 @@
 import type { Exchange, Match } from '../policy.ts';
-import { hasPrefix } from './path.ts';
+import { prefixTest } from './path.ts';
 import { queryValue } from './query.ts';
 import type { FullMatch, RegexEngine } from './regex.ts';
 import type { RouteMatch, ValueMatch } from './spec.ts';
@@ -14,12 +14,8 @@ export function compileMatch(match: RouteMatch, engine: RegexEngine | undefined)
   const queryParams = firstOfEach(match.queryParams, (name) => name);
   const conditions: Condition[] = [];
   if (method !== undefined) conditions.push((ex) => ex.method === method);
-  if (path.type === 'Exact') conditions.push((ex) => ex.path === path.value);
-  if (path.type === 'PathPrefix' && path.value !== '/') conditions.push((ex) => hasPrefix(ex.path, path.value));
-  if (path.type === 'RegularExpression') {
-    const test = expression(path.value, engine);
-    conditions.push((ex) => test(ex.path));
-  }
+  const pathHolds = pathCondition(path, engine);
+  if (pathHolds !== undefined) conditions.push(pathHolds);
   for (const header of headers) {
     const name = header.name.toLowerCase();
     const test = valueTest(header, engine);
@@ -36,6 +32,25 @@ export function compileMatch(match: RouteMatch, engine: RegexEngine | undefined)
     });
   }
   return { rank: rankOf(match, headers.length, queryParams.length), matches: allOf(conditions) };
+}
+
+/** undefined: every path will do. Throws for a type that this sidecar does not know: taking it for any path is not safe. */
+function pathCondition({ type, value }: RouteMatch['path'], engine: RegexEngine | undefined): Condition | undefined {
+  switch (type) {
+    case 'Exact':
+      return (ex) => ex.path === value;
+    case 'PathPrefix': {
+      if (value === '/') return undefined;
+      const test = prefixTest(value);
+      return (ex) => test(ex.path);
+    }
+    case 'RegularExpression': {
+      const test = expression(value, engine);
+      return (ex) => test(ex.path);
+    }
+    default:
+      throw unknownType(type);
+  }
 }
 
 /** Most matches have one condition or two; those cost no loop. */
@@ -72,8 +87,12 @@ function headerValue(ex: Exchange, name: string): string | undefined {
 }
 
 function valueTest({ type, value }: ValueMatch, engine: RegexEngine | undefined): FullMatch {
-  return type === 'Exact' ? (text) => text === value : expression(value, engine);
+  if (type === 'Exact') return (text) => text === value;
+  if (type === 'RegularExpression') return expression(value, engine);
+  throw unknownType(type);
 }
+
+const unknownType = (type: never): Error => new Error(`this sidecar does not know matches of type ${String(type)}`);
 
 function expression(text: string, engine: RegexEngine | undefined): FullMatch {
   if (engine === undefined) throw new Error('prepare was not awaited before a route with an expression was compiled');

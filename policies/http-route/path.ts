@@ -1,12 +1,13 @@
 import type { PathChange } from './spec.ts';
 
 /**
- * Whether a canonical path has this prefix in whole segments: `/shop` is one of `/shop`, `/shop/` and `/shop/cart`, not
- * of `/shopping`. A slash at the end of the prefix changes nothing.
+ * Tests whether a canonical path has this prefix in whole segments: `/shop` is one of `/shop`, `/shop/` and `/shop/cart`,
+ * not of `/shopping`. A slash at the end of the prefix changes nothing.
  */
-export function hasPrefix(path: string, prefix: string): boolean {
+export function prefixTest(prefix: string): (path: string) => boolean {
   const bare = withoutFinalSlash(prefix);
-  return path.startsWith(bare) && (path.length === bare.length || path.charCodeAt(bare.length) === 0x2f);
+  const { length } = bare;
+  return (path) => path.startsWith(bare) && (path.length === length || path.charCodeAt(length) === 0x2f);
 }
 
 const withoutFinalSlash = (path: string): string => (path.endsWith('/') ? path.slice(0, -1) : path);

@@ -42,6 +42,8 @@ function compileFilter(filter: RouteFilter, prefix: string, origin: string): Fil
     }
     case 'RequestRedirect':
       return redirect(filter.requestRedirect, prefix, origin);
+    default:
+      throw new Error(`this sidecar does not know filters of type ${String((filter as RouteFilter).type)}`);
   }
 }
 

@@ -63,10 +63,3 @@ export interface Redirect {
   readonly port?: number;
   readonly statusCode: number;
 }
-
-/** Every regular expression of a route, in any order. */
-export function* regularExpressions(spec: HttpRouteSpec): Iterable<string> {
-  for (const { matches } of spec.rules)
-    for (const { path, headers, queryParams } of matches)
-      for (const part of [path, ...headers, ...queryParams]) if (part.type === 'RegularExpression') yield part.value;
-}

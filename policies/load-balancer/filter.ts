@@ -17,6 +17,10 @@ export const filter: KindFilter = {
   builtin,
   compilePolicy(effective, env) {
     const { algorithm = builtin.algorithm } = effective as LoadBalancerSpec;
+    if (!Object.hasOwn(balancers, algorithm)) {
+      env.issues.add('spec.algorithm', `this sidecar does not know the algorithm ${algorithm}`);
+      return {};
+    }
     return { balancer: balancers[algorithm](env.random) };
   },
 };

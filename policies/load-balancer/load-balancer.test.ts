@@ -132,3 +132,11 @@ describe('RoundRobin', () => {
     expect(shares(light, 100).a).toBeCloseTo(0.5, 1);
   });
 });
+
+test('an algorithm that only a newer control plane knows is an issue', () => {
+  const env = compileEnv();
+  filter.compilePolicy!({ algorithm: 'Maglev' }, env);
+  expect(env.issues.list).toEqual([
+    { path: 'spec.algorithm', message: 'this sidecar does not know the algorithm Maglev' },
+  ]);
+});
