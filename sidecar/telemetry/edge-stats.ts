@@ -3,7 +3,7 @@ import { bucketCount, bucketOf } from '../../lib/latency.ts';
 import type { Edge, ExchangeRecord } from './telemetry.ts';
 
 /** Status classes; index is the hundreds of the status, 0 for none. */
-export const statusClasses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+const statusClasses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 /** What `code` may be besides '': the error table, a reply that redirects, and whatever should not have come. */
 export const recordCodes: readonly string[] = [...Object.keys(errors), 'REDIRECT', 'other'];
@@ -47,7 +47,7 @@ export interface EdgeWindow {
 }
 
 /** True for what the access log calls an error: the mesh answered itself or the exchange broke, or the status is 5xx. */
-export const isError = (record: ExchangeRecord): boolean =>
+const isError = (record: ExchangeRecord): boolean =>
   record.status >= 500 || (record.code !== '' && record.code !== 'REDIRECT');
 
 /** The counters of one direction and peer. `begin` and `end` allocate nothing (the first error of an edge excepted). */

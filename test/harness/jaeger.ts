@@ -15,7 +15,7 @@ export interface JaegerSpan {
   readonly processID: string;
 }
 
-export interface JaegerTrace {
+interface JaegerTrace {
   readonly spans: readonly JaegerSpan[];
   readonly processes: Readonly<Record<string, { readonly serviceName: string }>>;
 }
