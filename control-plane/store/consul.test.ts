@@ -138,6 +138,22 @@ const program = findTool('consul');
     expect(store.current().resources.has('Service default/web')).toBe(first.revision === 1);
   });
 
+  test('with access control it needs its token, and a refusal is told with its reason and without the token', async () => {
+    const token = '7d0c5c2e-3c1b-4f0e-9b57-2f3d1c6a9e10';
+    const { address } = owned(await startConsul(program!, { token }));
+    const common = { address, clock: systemClock, log: silentLog };
+    const opening = (more: object): Promise<Store> => openConsulStore({ ...common, ...more });
+    for (const each of [{}, { token: 'db1b1ad6-3a44-4f2e-8d0e-5d3a1f6a2b11' }]) {
+      const error: unknown = await opening(each).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringMatching(/403|Permission denied/) });
+      expect(String(error)).not.toContain('db1b1ad6');
+    }
+    const store = owned(await opening({ token }));
+    await store.append(0, put(resource('web')));
+    expect(await store.vault.put('ca/root', new Uint8Array(3), 0)).toBe(true);
+    expect(store.healthy()).toBe(true);
+  });
+
   test('while Consul hangs the state stays, writing fails, and afterwards all goes on', async () => {
     const agent = owned(await startConsul(program!));
     const [store, other] = await Promise.all([open(agent.address), open(agent.address)]);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -121,16 +121,21 @@ const writer = `
   for (;;) {
     const at = opened.current().revision;
     const resource = { apiVersion: 'v1', kind: 'Service', metadata: { name: 's' + (at % 40), namespace: 'default' }, spec };
-    const { revision } = await opened.append(at, { author: 'a', message: 'm', mutations: [{ op: 'put', resource }] });
+    const mutations = [{ op: 'put', resource }];
+    const { revision } = await opened.append(at, { author: 'a', message: 'm', mutations }).catch((error) => {
+      writeSync(2, JSON.stringify({ code: error.code, healthy: opened.healthy(), at: opened.current().revision }));
+      process.exit(3);
+    });
     writeSync(1, revision + '\\n');
   }`;
+const writerArgs = (): string[] => {
+  const files = [join(import.meta.dirname, '../../lib'), join(import.meta.dirname, 'embedded.ts'), dir];
+  return ['--input-type=module', '-e', writer, ...files];
+};
 
 /** Appends in a child until it has acknowledged `until`, kills it, and gives the last revision that it acknowledged. */
 async function appendUntilKilled(until: number): Promise<number> {
-  const files = [join(import.meta.dirname, '../../lib'), join(import.meta.dirname, 'embedded.ts'), dir];
-  const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', writer, ...files], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child: ChildProcess = spawn(process.execPath, writerArgs(), { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   let last = 0;
   for await (const line of createInterface({ input: child.stdout! })) {
@@ -157,3 +162,17 @@ test('what a process has acknowledged is there after kill -9 at any moment, and 
     await store.close();
   }
 }, 60_000);
+
+test('a disk that takes no more fails an append as not done, and what was there before stays', async () => {
+  // A limit on the size of files, met as an error and not as a signal, stands for the end of the disk.
+  const limited = `trap '' XFSZ; ulimit -f 1000; exec "$@"`;
+  const child = spawnSync('sh', ['-c', limited, 'sh', process.execPath, ...writerArgs()], { encoding: 'utf8' });
+  expect(child.status).toBe(3);
+  const acknowledged = Number(child.stdout.trim().split('\n').at(-1));
+  expect(acknowledged).toBeGreaterThan(10);
+  expect(JSON.parse(child.stderr)).toEqual({ code: 'UNAVAILABLE', healthy: false, at: acknowledged });
+  const store = await open(dir);
+  expect(store.current().revision).toBe(acknowledged);
+  expect((await store.append(acknowledged, put(resource('web')))).revision).toBe(acknowledged + 1);
+  await store.close();
+});

@@ -10,9 +10,9 @@ import { type Revision, type State, StoreError } from './store.ts';
 export const format = 1;
 
 /** A revision larger than this (bytes of JSON) is refused: it would stall every control plane that reads it. */
-export const maxBytes = 16 * 1024 * 1024;
+const maxBytes = 16 * 1024 * 1024;
 /** A vault entry larger than this is refused: the vault is for keys and tokens. */
-export const maxVaultBytes = 128 * 1024;
+const maxVaultBytes = 128 * 1024;
 /** A snapshot is written each so many revisions, so opening replays fewer than that. */
 export const snapshotEvery = 100;
 /** Of old snapshots each so many revisions one stays, so `stateAt` replays fewer than that. */

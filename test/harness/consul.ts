@@ -25,16 +25,18 @@ export interface RunningConsul {
 
 /**
  * Starts a Consul agent of its own on free ports: in memory, or, when it is `persistent`, a server with its data on disk.
- * `program`: its path, as `findTool` gives it.
+ * `program`: its path, as `findTool` gives it. With a `token` (a UUID) it refuses whoever does not send it.
  */
-export async function startConsul(program: string, { persistent = false } = {}): Promise<RunningConsul> {
+export async function startConsul(program: string, { persistent = false, token = '' } = {}): Promise<RunningConsul> {
   const dir = mkdtempSync(join(tmpdir(), 'weft-consul-'));
   const [http, server, serf] = await Promise.all([freePort(), freePort(), freePort()]);
   const ports = [`-http-port=${http}`, `-server-port=${server}`, `-serf-lan-port=${serf}`];
   const off = ['-serf-wan-port=-1', '-dns-port=-1', '-grpc-port=-1', '-grpc-tls-port=-1'];
   const fast = ['-hcl', 'performance { raft_multiplier = 1 } leave_on_terminate = false'];
   const kind = persistent ? ['-server', '-bootstrap-expect=1', `-data-dir=${dir}`, ...fast] : ['-dev'];
-  const args = ['agent', ...kind, ...ports, ...off, '-bind=127.0.0.1', '-client=127.0.0.1', '-log-level=err'];
+  const closed = `acl { enabled = true default_policy = "deny" tokens { initial_management = "${token}" } }`;
+  const acl = token === '' ? [] : ['-hcl', closed];
+  const args = ['agent', ...kind, ...acl, ...ports, ...off, '-bind=127.0.0.1', '-client=127.0.0.1', '-log-level=err'];
   const address = `127.0.0.1:${http}`;
 
   const start = async (): Promise<ChildProcess> => {
@@ -43,7 +45,7 @@ export async function startConsul(program: string, { persistent = false } = {}):
     for (const stream of [started.stdout, started.stderr])
       stream.on('data', (chunk) => void output.push(String(chunk)));
     const deadline = performance.now() + 20_000;
-    while (!(await hasLeader(http))) {
+    while (!(await hasLeader(http, token))) {
       if (started.exitCode !== null || performance.now() > deadline) {
         started.kill('SIGKILL');
         throw new Error(`consul did not start:\n${output.join('').slice(-3000)}`);
@@ -63,9 +65,11 @@ export async function startConsul(program: string, { persistent = false } = {}):
 
   return {
     address,
-    api: (method, path, body) => call(http, method, path, body),
+    api: (method, path, body) => call(http, token, method, path, body),
     async cli(...words) {
-      const run = spawn(program, [...words, `-http-addr=${address}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const run = spawn(program, [...words, `-http-addr=${address}`, `-token=${token}`], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       const printed: Buffer[] = [];
       run.stdout.on('data', (chunk) => void printed.push(chunk));
       await once(run, 'close');
@@ -85,25 +89,28 @@ export async function startConsul(program: string, { persistent = false } = {}):
   };
 }
 
-function call(port: number, method: string, path: string, body?: unknown): Promise<unknown> {
+function call(port: number, token: string, method: string, path: string, body?: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, method, path: `/v1${path}`, agent: false }, async (response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of response) chunks.push(chunk);
-      const text = Buffer.concat(chunks).toString();
-      const ok = response.statusCode! >= 200 && response.statusCode! < 300;
-      if (ok) resolve(text === '' ? undefined : JSON.parse(text));
-      else reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`));
-    });
+    const asked = request(
+      { host: '127.0.0.1', port, method, path: `/v1${path}`, headers: { 'x-consul-token': token }, agent: false },
+      async (response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response) chunks.push(chunk);
+        const text = Buffer.concat(chunks).toString();
+        const ok = response.statusCode! >= 200 && response.statusCode! < 300;
+        if (ok) resolve(text === '' ? undefined : JSON.parse(text));
+        else reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`));
+      },
+    );
     asked.on('error', reject);
     asked.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 
-async function hasLeader(port: number): Promise<boolean> {
+async function hasLeader(port: number, token: string): Promise<boolean> {
   try {
     // Writable, not only elected: a session of the agent's own node needs both the leader and the catalog.
-    const nodes = await call(port, 'GET', '/catalog/nodes?consistent');
+    const nodes = await call(port, token, 'GET', '/catalog/nodes?consistent');
     return Array.isArray(nodes) && nodes.length > 0;
   } catch (thrown) {
     // Not up yet, or without a leader: both are what the caller asks about.
