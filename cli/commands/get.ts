@@ -4,7 +4,6 @@ import { type resourceSchema, resourcesReplySchema } from '../../proto/api/api.t
 import { type Context, contextOf } from '../context.ts';
 import { exit, Failure } from '../failure.ts';
 import type { Column } from '../format/table.ts';
-import { asWritten, fieldAsWritten } from '../format/written.ts';
 import { kindNamed } from '../kinds.ts';
 
 type ApiResource = z.infer<typeof resourceSchema>;
@@ -14,7 +13,7 @@ const columns: readonly Column<ApiResource>[] = [
   { title: 'NAMESPACE', value: ({ metadata }) => metadata.namespace },
   { title: 'NAME', value: ({ metadata }) => metadata.name, style: () => 'bold' },
   { title: 'FOR', value: ({ spec }) => attachedTo(spec) },
-  { title: 'SPEC', value: ({ spec }) => JSON.stringify(asWritten(spec)), wide: true },
+  { title: 'SPEC', value: ({ spec }) => JSON.stringify(spec), wide: true },
 ];
 
 interface EffectiveRow {
@@ -26,8 +25,8 @@ interface EffectiveRow {
 
 const effectiveColumns: readonly Column<EffectiveRow>[] = [
   { title: 'POLICY', value: ({ kind }) => kind },
-  { title: 'FIELD', value: ({ path, value }) => fieldAsWritten(path, value)[0] },
-  { title: 'VALUE', value: ({ path, value }) => text(fieldAsWritten(path, value)[1]), style: () => 'bold' },
+  { title: 'FIELD', value: ({ path }) => path },
+  { title: 'VALUE', value: ({ value }) => text(value), style: () => 'bold' },
   { title: 'FROM', value: ({ origin }) => origin },
 ];
 
@@ -44,8 +43,7 @@ export function define(command: Command): void {
       if (options.effective !== undefined) return effective(context, wanted, options.effective, options.namespace);
       const namespace = options.namespace ?? (name === undefined ? undefined : 'default');
       const query = { kind: wanted, namespace, name };
-      const reply = await context.ask(context.client.get('/v1/resources', resourcesReplySchema, query));
-      const resources = reply.resources.map((one) => ({ ...one, spec: asWritten(one.spec) }));
+      const { resources } = await context.ask(context.client.get('/v1/resources', resourcesReplySchema, query));
       if (name !== undefined && resources.length === 0)
         throw new Failure(exit.no, `no ${wanted} ${namespace}/${name}; 'weft get ${kind}' lists what there is`);
       if (context.output === 'yaml') return printYaml(context, resources);

@@ -1,7 +1,6 @@
 import { keyText } from '../../policies/resource.ts';
 import type { Change } from '../../proto/api/api.ts';
 import { type Paint, plain } from '../terminal.ts';
-import { fieldAsWritten } from './written.ts';
 
 const marks = { create: '+', update: '~', delete: '-' } as const;
 const styles = { create: 'green', update: 'yellow', delete: 'red' } as const;
@@ -32,10 +31,9 @@ export function summarise(changes: readonly Change[], done: boolean): string {
 /** A value as lines of `path: value`, one for each leaf. */
 function leaves(path: string, value: unknown): string[] {
   if (value === undefined) return [];
-  const [name, shown] = fieldAsWritten(path, value);
-  if (typeof shown !== 'object' || shown === null || Object.keys(shown).length === 0)
-    return [`${plain(name)}: ${plain(JSON.stringify(shown))}`];
-  return Object.entries(shown).flatMap(([key, inner]) =>
-    leaves(Array.isArray(shown) ? `${name}[${key}]` : `${name}.${key}`, inner),
+  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0)
+    return [`${plain(path)}: ${plain(JSON.stringify(value))}`];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    leaves(Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, inner),
   );
 }
