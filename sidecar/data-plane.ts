@@ -119,7 +119,9 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     },
     async drain(deadlineMs) {
       draining = true;
-      const gone = Promise.all([inbound, outbound].map((listener) => (listener.drain(), listener.empty())));
+      const listeners = [inbound, outbound];
+      for (const listener of listeners) listener.drain();
+      const gone = Promise.all(listeners.map((listener) => listener.empty()));
       const { promise: late, resolve } = Promise.withResolvers<void>();
       const cancel = clock.after(deadlineMs, resolve);
       await Promise.race([gone, late]);

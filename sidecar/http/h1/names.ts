@@ -41,7 +41,7 @@ export type KnownName = (typeof known)[number];
 /** Number of each known name; 0 is no known name. */
 export const nameId = Object.fromEntries(known.map((name, index) => [name, index + 1])) as Record<KnownName, number>;
 
-/** Names that begin with `x-weft-`: all ours, removed from whatever comes from outside. */
+/** Names that begin with `x-weft-` or `x-envoy-`: between proxies only, removed from whatever comes from outside. */
 export const OURS = known.length + 1;
 /** A known name spelled with `_` for `-`: some servers take it for the real one, so it never passes. */
 export const LOOKALIKE = known.length + 2;
@@ -92,12 +92,17 @@ export function identify(buf: Uint8Array, start: number, end: number, hash: numb
   return isOurs(buf, start, end) ? OURS : 0;
 }
 
-const ours = Buffer.from('x-weft-');
+// Names by which proxies talk among themselves: from an app or a stranger they are always an attempt at something.
+const internal = ['x-weft-', 'x-envoy-'].map((prefix) => Buffer.from(prefix));
+
 function isOurs(buf: Uint8Array, start: number, end: number): boolean {
-  if (end - start < ours.length || lower[buf[start]!] !== 0x78) return false;
-  for (let i = 1; i < ours.length; i++) {
-    const octet = lower[buf[start + i]!]!;
-    if (octet !== ours[i] && !(octet === 0x5f && ours[i] === 0x2d)) return false;
-  }
-  return true;
+  if (lower[buf[start]!] !== 0x78) return false;
+  return internal.some((prefix) => {
+    if (end - start < prefix.length) return false;
+    for (let i = 1; i < prefix.length; i++) {
+      const octet = lower[buf[start + i]!]!;
+      if (octet !== prefix[i] && !(octet === 0x5f && prefix[i] === 0x2d)) return false;
+    }
+    return true;
+  });
 }

@@ -1,0 +1,173 @@
+import { type Address, formatAddress } from '../lib/address.ts';
+import type { Clock } from '../lib/clock.ts';
+import { InvalidInput } from '../lib/issues.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import { version } from '../lib/version.ts';
+import { startAdmin } from './admin/admin.ts';
+import { startAppProbe } from './app-probe.ts';
+import type { SidecarConfig } from './config.ts';
+import { type Control, startControl, startControlIdentity } from './control.ts';
+import { type DataPlane, startDataPlane } from './data-plane.ts';
+import { dumpSnapshot } from './snapshot/dump.ts';
+import { startTelemetry } from './telemetry/start-telemetry.ts';
+import { fileCredentials } from './tls/file-credentials.ts';
+import type { RunningIdentity } from './tls/identity.ts';
+
+export interface Sidecar {
+  /** Addresses as they were chosen, where port 0 was asked for. */
+  readonly inbound: Address;
+  readonly outbound: Address;
+  readonly admin: Address;
+  ready(): { readonly ready: boolean; readonly reason: string };
+  /** Leaves the registry, then takes no more connections, then waits for what is under way; then closes. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Puts a sidecar together. Everything that it starts is closed by `close`, in reverse order. */
+export async function startSidecar(
+  config: SidecarConfig,
+  parts: { readonly clock: Clock; readonly random: Random; readonly log: Log },
+): Promise<Sidecar> {
+  const { clock, random, log } = parts;
+  const owned: (() => Promise<void> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of owned.splice(0).reverse()) await end();
+  };
+  const own = <T extends { close(): Promise<void> | void }>(part: T): T => {
+    owned.push(() => part.close());
+    return part;
+  };
+  try {
+    const telemetry = own(
+      startTelemetry({
+        service: config.serviceKey,
+        instance: config.instance,
+        version,
+        config: {
+          accessLog: config.accessLog,
+          ...(config.otlp === undefined ? {} : { otlpEndpoint: config.otlp }),
+          ...(config.traceSample === undefined ? {} : { traceSample: config.traceSample }),
+        },
+        clock,
+        log,
+      }),
+    );
+    const { source } = config;
+    const identity =
+      source.from === 'control-plane' ? own(await startControlIdentity(source, { config, ...parts })) : undefined;
+    const files =
+      config.certificates === undefined
+        ? undefined
+        : own(await fileCredentials({ ...config.certificates, clock, log }));
+    const credentials = files?.live ?? identity?.live;
+    let control: Control | undefined;
+    const dataPlane = own(
+      await startDataPlane({
+        ...config,
+        credentials,
+        resolve: (service) => control?.subscribe(service),
+        telemetry,
+        clock,
+        random,
+        log,
+      }),
+    );
+    let draining = false;
+    const probe = own(startAppProbe(config.app, clock, () => tellReady()));
+    const ready = (): { ready: boolean; reason: string } =>
+      readiness({
+        draining,
+        certified: config.mtls === 'off' || credentials?.current !== undefined,
+        dataPlane,
+        appUp: probe.up(),
+      });
+    const tellReady = (): void => control?.setReady(ready().ready);
+    owned.push(dataPlane.snapshot.subscribe(tellReady));
+
+    const drain = async (): Promise<void> => {
+      if (draining) return;
+      draining = true;
+      log.info('drain.begins', { withinMs: config.drainTimeMs });
+      tellReady();
+      await wait(clock, control === undefined ? 0 : config.drainDelayMs);
+      await dataPlane.drain(config.drainTimeMs);
+      await close();
+    };
+    const admin = own(
+      await startAdmin({
+        address: config.admin,
+        ready,
+        config: () => dumpSnapshot(dataPlane.snapshot.current),
+        metrics: () => telemetry.metricsText(),
+        info: () => ({
+          version,
+          service: config.serviceKey,
+          instance: config.instance,
+          identity: credentials?.current?.spiffeId ?? '',
+          certificateExpires:
+            credentials?.current === undefined ? '' : new Date(credentials.current.notAfter).toISOString(),
+          inbound: formatAddress(dataPlane.inbound.address),
+          outbound: formatAddress(dataPlane.outbound.address),
+          controlPlane: control?.status() ?? null,
+        }),
+        drain: () => void drain(),
+        log,
+      }),
+    );
+    const started = { inbound: dataPlane.inbound.address, outbound: dataPlane.outbound.address, admin: admin.address };
+
+    if (source.from === 'control-plane' && identity !== undefined) {
+      const begin = async (running: RunningIdentity): Promise<void> => {
+        await running.ready;
+        if (draining) return;
+        control = own(
+          await startControl(source, running, dataPlane, () => telemetry.takeEdges(), {
+            config,
+            ...parts,
+            admin: formatAddress(admin.address),
+          }),
+        );
+        tellReady();
+      };
+      // Without a certificate the sidecar stays up and not ready, so that its admin page can say why.
+      begin(identity).catch((error: Error) => log.error('control.failed', { problem: error.message }));
+    } else await loadFile(config, dataPlane);
+    return { ...started, ready, drain, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function loadFile(config: SidecarConfig, dataPlane: DataPlane): Promise<void> {
+  const nothing = { revision: 0, resources: new Map(), endpoints: new Map(), absent: new Set<string>() };
+  // Loaded on demand: the schemas cost memory that a sidecar with a control plane does not pay.
+  const inputs =
+    config.source.from === 'file' ? await (await import('./file-source.ts')).readInputs(config.source.file) : nothing;
+  const issues = await dataPlane.accept(inputs);
+  if (issues.length > 0) throw new InvalidInput(issues);
+}
+
+/** The first thing that is missing, for whoever asks why. */
+function readiness(now: {
+  readonly draining: boolean;
+  readonly certified: boolean;
+  readonly dataPlane: DataPlane;
+  readonly appUp: boolean;
+}): { ready: boolean; reason: string } {
+  const reason = now.draining
+    ? 'draining'
+    : !now.certified
+      ? 'no certificate yet: nothing may pass'
+      : !now.dataPlane.snapshot.current.ready
+        ? 'no configuration yet'
+        : now.appUp
+          ? ''
+          : 'the app does not take connections';
+  return { ready: reason === '', reason };
+}
+
+const wait = (clock: Clock, ms: number): Promise<void> =>
+  ms <= 0 ? Promise.resolve() : new Promise((done) => void clock.after(ms, done));
