@@ -48,6 +48,8 @@ export function startAttempt(ex: HttpExchange): void {
 
 function send(ex: HttpExchange, upstream: H1Client): void {
   ex.upstream = upstream;
+  // Inbound, the other sidecar is the caller; outbound it is the one that was called.
+  if (ex.direction === 'outbound') ex.record.peer = upstream.peer;
   upstream.sendRequest(ex);
   for (const piece of ex.held) upstream.sendBody(piece, 0, piece.length);
   if (ex.heldOctets > ex.holdBytes) letGo(ex);

@@ -74,8 +74,8 @@ function decided(ex: HttpExchange, reply: Reply | undefined): void {
     return;
   }
   const backend = pickBackend(ex.rule!);
-  if (backend === undefined) {
-    fail(ex, errorReply('NO_BACKEND', `${ex.rule!.name} has no backend with a weight`));
+  if (backend?.destination === undefined) {
+    fail(ex, errorReply('NO_BACKEND', `${ex.rule!.name} has no backend with a weight, or one that does not exist`));
     return;
   }
   ex.destination = backend.destination;

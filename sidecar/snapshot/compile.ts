@@ -1,5 +1,6 @@
 /** The sidecar's half of the life of a change: what was told becomes what the data path runs, or nothing changes. */
 import type { Clock } from '../../lib/clock.ts';
+import { messageOf } from '../../lib/errors.ts';
 import { type Issue, Issues } from '../../lib/issues.ts';
 import type { Random } from '../../lib/random.ts';
 import { type Attached, effective, originText } from '../../policies/effective.ts';
@@ -82,7 +83,9 @@ class Pass {
   }
 
   services(): ReadonlyMap<string, ServiceRoutes> {
-    const rules = this.#resources('route').flatMap((resource) => this.#compileRoute(resource));
+    // By name, so that rules of equal rank stand in the same order in every sidecar, whatever came over the wire first.
+    const routes = [...this.#resources('route')].sort((a, b) => (placeText(a) < placeText(b) ? -1 : 1));
+    const rules = routes.flatMap((resource) => this.#compileRoute(resource));
     return new Map([...this.#names].map((key) => [key, this.#service(key, rules)]));
   }
 
@@ -91,7 +94,13 @@ class Pass {
     const compiled = this.#options.filters.get(resource.kind)?.compileRoute;
     if (compiled === undefined) return [];
     const origin = `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
-    const rules = compiled(resource, this.#env(origin, origin, issues));
+    let rules: readonly Rule[] = [];
+    try {
+      rules = compiled(resource, this.#env(origin, origin, issues));
+    } catch (thrown) {
+      // The wire is not trusted: a spec of another shape is refused like any other that cannot be compiled.
+      issues.add('spec', messageOf(thrown));
+    }
     for (const { path, message } of issues.list) this.issues.add(`${origin}: ${path}`, message);
     return rules;
   }
@@ -102,8 +111,8 @@ class Pass {
       const compiled = this.#rule(rule, key);
       return rule.matches.map((match) => ({ rule: compiled, match, hostnames: rule.hostnames }));
     });
-    // A stable sort: of equal rank, the rule that was written first stays first.
-    ranked.sort((a, b) => b.match.rank - a.match.rank);
+    // The Gateway API: the more specific host name first, then the rank; of equals, the first written (a stable sort).
+    ranked.sort((a, b) => hostRank(b.hostnames) - hostRank(a.hostnames) || b.match.rank - a.match.rank);
     if (own.length === 0)
       ranked.push({ rule: this.#defaultRule(key), match: { rank: 0, matches: () => true }, hostnames: [] });
     return { key, rules: ranked, edge: this.#options.edge(key) };
@@ -123,12 +132,14 @@ class Pass {
   #rule(rule: Rule, parent: string): CompiledRule {
     const chain = [...placesOf(parent), rule.target];
     const policies = this.#policyFilters('request', chain, `${parent} ${rule.name}`);
-    const backends: CompiledBackend[] = rule.backends
-      .filter((backend) => this.#names.has(serviceKey(backend.namespace, backend.service)))
-      .map((backend) => ({
+    // A backend that does not exist keeps its share, and that share gets NO_BACKEND: silence would shift the traffic.
+    const backends: CompiledBackend[] = rule.backends.map((backend) => {
+      const key = serviceKey(backend.namespace, backend.service);
+      return {
         weight: backend.weight,
-        destination: this.#options.destinations.get(serviceKey(backend.namespace, backend.service)),
-      }));
+        destination: this.#names.has(key) ? this.#options.destinations.get(key) : undefined,
+      };
+    });
     return {
       name: rule.name,
       chain: new Chain([...policies, ...rule.filters]),
@@ -182,6 +193,12 @@ const asResource = ({ key, spec }: HeldResource): Resource => ({
   metadata: { namespace: key.namespace, name: key.name },
   spec,
 });
+
+const placeText = ({ metadata }: Resource): string => serviceKey(metadata.namespace, metadata.name);
+
+/** Exact names before wildcards, longer ones before shorter, rules for any host last. */
+const hostRank = (hostnames: readonly string[]): number =>
+  Math.max(0, ...hostnames.map((name) => name.length + (name.startsWith('*.') ? 0 : 1000)));
 
 /** Where a service's policies can stand, the least specific first. */
 function placesOf(key: string): readonly Target[] {

@@ -7,12 +7,16 @@ export function dumpSnapshot(snapshot: Snapshot): unknown {
     rules: [...new Set(rules.map(({ rule }) => rule))].map((rule) => ({
       name: rule.name,
       hostnames: [...new Set(rules.filter((ranked) => ranked.rule === rule).flatMap(({ hostnames }) => hostnames))],
-      backends: rule.backends.map(({ weight, destination }) => ({ service: destination.service, weight })),
+      backends: rule.backends.map(({ weight, destination }) => ({ service: destination?.service ?? 'absent', weight })),
     })),
   }));
   const destinations = new Map(
     [...snapshot.services.values()].flatMap(({ rules }) =>
-      rules.flatMap(({ rule }) => rule.backends.map(({ destination }) => [destination.service, destination] as const)),
+      rules.flatMap(({ rule }) =>
+        rule.backends.flatMap(({ destination }) =>
+          destination === undefined ? [] : [[destination.service, destination] as const],
+        ),
+      ),
     ),
   );
   return {

@@ -44,7 +44,8 @@ export interface CompiledRule {
 
 export interface CompiledBackend {
   readonly weight: number;
-  readonly destination: Destination;
+  /** undefined: the route names a service that does not exist. */
+  readonly destination: Destination | undefined;
 }
 
 /**
