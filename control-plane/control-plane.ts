@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { Server } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../lib/address.ts';
+import { contentHash } from '../lib/canonical.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { formatSpiffe } from '../lib/spiffe.ts';
@@ -18,6 +20,8 @@ import { type PeerCall, verifiedPeer } from './identity/peer.ts';
 import { serverCredentials } from './identity/server-credentials.ts';
 import { identityService } from './identity/service.ts';
 import { createRegistry } from './registry/merge.ts';
+import type { SidecarSource, Source } from './registry/registry.ts';
+import { consulSource } from './registry/sources/consul.ts';
 import { sidecarSource } from './registry/sources/sidecar.ts';
 import { staticSource } from './registry/sources/static.ts';
 import { openConsulStore } from './store/consul.ts';
@@ -55,7 +59,7 @@ export async function startControlPlane(
 
   try {
     const startedMs = clock.now();
-    if (config.otlp !== undefined) own(await startTracing({ endpoint: config.otlp, version }));
+    if (config.otlp !== undefined) own(await startTracing({ endpoint: config.otlp, version, clock, log }));
     const catalog = await loadCatalog();
 
     // What there is to know: the log, the CA beside it, and who is alive.
@@ -66,7 +70,9 @@ export async function startControlPlane(
     const authority = own(await openAuthority({ vault, secret, trustDomain, clock, log }));
     const tokens = own(await openJoinTokens({ vault, authority, clock, log }));
     const sidecars = sidecarSource();
-    const registry = own(createRegistry([staticSource(store), sidecars]));
+    const registry = own(
+      createRegistry([staticSource(store), sidecars, ...catalogSources(config, sidecars, { clock, log })]),
+    );
 
     // What sidecars are served. The server is stopped after discovery has ended its streams, which have no end of their own.
     const credentials = own(await serverCredentials(authority, certificateNames(config), { clock, log }));
@@ -119,6 +125,18 @@ function openStore(config: ControlPlaneConfig, common: { readonly clock: Clock; 
   return store.kind === 'consul'
     ? openConsulStore({ ...store, ...common })
     : openEmbeddedStore({ dir: stateDir, ...common });
+}
+
+/** The catalog of Consul where that is the store: what is connected here is registered there, and the others' found. */
+function catalogSources(
+  { store, grpc, stateDir, trustDomain }: ControlPlaneConfig,
+  own: SidecarSource,
+  common: { readonly clock: Clock; readonly log: Log },
+): Source[] {
+  if (store.kind !== 'consul') return [];
+  // The same after a restart, so that it takes over what it registered before, and another one for each control plane.
+  const place = contentHash(`${resolve(stateDir)} ${formatAddress(grpc)}`);
+  return [consulSource({ ...store, ...common, own, trustDomain, instance: `${hostname()}-${place}` })];
 }
 
 /** Names at which sidecars may ask for this control plane. */

@@ -1,3 +1,4 @@
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { formatAddress } from '../lib/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -29,6 +30,8 @@ export async function runControlPlane(
       process.stdout.write(usage + optionsHelp(controlPlaneOptions));
       return 0;
     }
+    // What gRPC would write to the console by itself comes to us as errors too.
+    setLogVerbosity(logVerbosity.NONE);
     const log = jsonLog({ level: config.logLevel });
     const { api, grpc, close } = await startControlPlane(config, { clock: systemClock, log });
     const http = 'path' in api ? formatAddress(api) : `http://${formatAddress(api)}`;

@@ -1,4 +1,9 @@
 import { type Attributes, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { Clock } from '../../lib/clock.ts';
+import { messageOf } from '../../lib/errors.ts';
+import type { Log } from '../../lib/log.ts';
+
+const closeMs = 2000;
 
 /**
  * Runs `work` inside a span, which ends as the work does; spans begun by the work become its children. Costs next to
@@ -25,6 +30,8 @@ export function inSpan<T>(name: string, attributes: Attributes, work: () => Prom
 export async function startTracing(options: {
   readonly endpoint: string;
   readonly version: string;
+  readonly clock: Clock;
+  readonly log: Log;
 }): Promise<{ close(): Promise<void> }> {
   const [{ NodeSDK }, { BatchSpanProcessor }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
     import('@opentelemetry/sdk-node'),
@@ -42,5 +49,19 @@ export async function startTracing(options: {
     instrumentations: [],
   });
   sdk.start();
-  return { close: () => sdk.shutdown() };
+  const { clock, log } = options;
+  return {
+    /** Sends what is waiting, but does not wait for long for a collector that does not answer. */
+    close: () =>
+      new Promise((resolve) => {
+        const cancel = clock.after(closeMs, resolve);
+        sdk
+          .shutdown()
+          .catch((error: unknown) => log.warn('tracing.spans_lost', { problem: messageOf(error) }))
+          .finally(() => {
+            cancel();
+            resolve();
+          });
+      }),
+  };
 }
