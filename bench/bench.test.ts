@@ -29,17 +29,17 @@ describe('what Linux says', () => {
   });
 
   test('is read from smaps_rollup', () => {
-    const text = '0-1 ---p 0 00:00 0 [rollup]\nRss:    1000 kB\nPss:  900 kB\nAnonymous:   500 kB\n';
-    expect(parseSmapsRollup(text)).toEqual({ rssMb: 1.024, anonMb: 0.512 });
+    const text = '0-1 ---p 0 00:00 0 [rollup]\nRss:    2048 kB\nPss:  900 kB\nAnonymous:   512 kB\n';
+    expect(parseSmapsRollup(text)).toEqual({ rssMib: 2, anonMib: 0.5 });
     expect(() => parseSmapsRollup('Rss: 1 kB\n')).toThrow('no Anonymous');
   });
 
   const onLinux = process.platform === 'linux' ? test : test.skip;
   onLinux('holds for this very process', () => {
     expect(cpuTime([process.pid]).userUs).toBeGreaterThan(0);
-    const { rssMb, anonMb } = memory([process.pid]);
-    expect(anonMb).toBeGreaterThan(1);
-    expect(rssMb).toBeGreaterThan(anonMb);
+    const { rssMib, anonMib } = memory([process.pid]);
+    expect(anonMib).toBeGreaterThan(1);
+    expect(rssMib).toBeGreaterThan(anonMib);
   });
 });
 

@@ -8,8 +8,8 @@ export const metrics = {
   p50Ms: { title: 'p50 ms', digits: 2 },
   p99Ms: { title: 'p99 ms', digits: 2 },
   addedP99Ms: { title: 'added p99 ms', digits: 2 },
-  rssMb: { title: 'RSS MB', digits: 1 },
-  anonMb: { title: 'anon MB', digits: 1 },
+  rssMib: { title: 'RSS MiB', digits: 1 },
+  anonMib: { title: 'anon MiB', digits: 1 },
   readyMs: { title: 'ready ms', digits: 0 },
   heapBytes: { title: 'heap B/req', digits: 0 },
 } as const;

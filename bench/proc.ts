@@ -7,10 +7,10 @@ export interface CpuTime {
   readonly sysUs: number;
 }
 
-/** Megabytes (10^6 bytes). `anon` is what one more such process adds to a machine; the rest of RSS is mostly shared files. */
+/** Mebibytes (2^20 bytes), as `ps`, `top` and Kubernetes count. `anon` is what one more such process adds to a machine; the rest of RSS is mostly shared files. */
 export interface Memory {
-  readonly rssMb: number;
-  readonly anonMb: number;
+  readonly rssMib: number;
+  readonly anonMib: number;
 }
 
 /** USER_HZ, the unit of /proc/PID/stat: 100 on every architecture that Weft runs on. */
@@ -28,12 +28,12 @@ export function parseStat(stat: string): CpuTime {
 
 /** Reads /proc/PID/smaps_rollup, which is exact where the counters of /proc/PID/status lag behind. */
 export function parseSmapsRollup(text: string): Memory {
-  const kilobytes = (field: string): number => {
+  const mebibytes = (field: string): number => {
     const found = new RegExp(`^${field}:\\s+([0-9]+) kB$`, 'm').exec(text);
     if (found === null) throw new Error(`no ${field} in smaps_rollup`);
-    return (Number(found[1]) * 1024) / 1e6;
+    return Number(found[1]) / 1024;
   };
-  return { rssMb: kilobytes('Rss'), anonMb: kilobytes('Anonymous') };
+  return { rssMib: mebibytes('Rss'), anonMib: mebibytes('Anonymous') };
 }
 
 /** The process and all that descend from it. */
@@ -62,7 +62,7 @@ export function memory(pids: readonly number[]): Memory {
     .flatMap(processTree)
     .map((pid) => parseSmapsRollup(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')));
   return {
-    rssMb: all.reduce((sum, one) => sum + one.rssMb, 0),
-    anonMb: all.reduce((sum, one) => sum + one.anonMb, 0),
+    rssMib: all.reduce((sum, one) => sum + one.rssMib, 0),
+    anonMib: all.reduce((sum, one) => sum + one.anonMib, 0),
   };
 }

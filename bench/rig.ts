@@ -88,12 +88,13 @@ export class Rig {
     };
   }
 
-  /** Runs a program to its end and gives what it printed. Throws when it fails. */
+  /** Runs a program to its end and gives what it wrote to stdout. Throws when it fails. */
   async run(program: string, args: readonly string[], place: Place): Promise<string> {
-    const { child, ended, output } = this.#spawn([program, ...args], place, {});
+    const lines: string[] = [];
+    const { child, ended, output } = this.#spawn([program, ...args], place, { onLine: (line) => lines.push(line) });
     await ended;
     if (child.exitCode !== 0) throw new Error(`${program} ${args.join(' ')}: ${gist(output()) || 'failed'}`);
-    return output();
+    return lines.join('\n');
   }
 
   #spawn(command: readonly string[], place: Place, more: More) {
@@ -150,13 +151,10 @@ export async function freePort(): Promise<number> {
 /** The status of one GET, or the code of the error that came instead. */
 export function ask(port: number, path: string): Promise<number | string> {
   return new Promise((resolve) => {
-    const request = get(
-      { host: '127.0.0.1', port, path, headers: { host: 'web' }, agent: false, timeout: 2000 },
-      (answer) => {
-        answer.resume();
-        resolve(answer.statusCode ?? 0);
-      },
-    );
+    const request = get({ host: '127.0.0.1', port, path, agent: false, timeout: 2000 }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
     request.once('timeout', () => request.destroy(new Error('no answer within 2 s')));
     request.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
   });

@@ -33,7 +33,8 @@ export async function runScenario(scenario: Scenario, stage: Stage, pace: Pace):
     }
   };
   const stop = async (contender: Contender): Promise<void> => {
-    for (const process of paths.get(contender)?.processes ?? []) await process.stop();
+    const path = paths.get(contender);
+    for (const process of [...(path?.processes ?? []), ...(path?.helpers ?? [])]) await process.stop();
     paths.delete(contender);
   };
 

@@ -5,7 +5,7 @@ import { envoyMtls, envoyPlain } from './peers/envoy.ts';
 import { haproxyMtls, haproxyPlain } from './peers/haproxy.ts';
 import { nginxPlain } from './peers/nginx.ts';
 import type { Contender, Path } from './peers/peer.ts';
-import { type Inspect, weftInbound, weftMtls, weftOutbound } from './peers/weft.ts';
+import { type Inspect, weftInbound, weftJoined, weftMtls, weftOutbound } from './peers/weft.ts';
 import type { Rig } from './rig.ts';
 
 /** One table: who takes part, and what one round of one contender is. */
@@ -62,7 +62,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'plain',
     title: 'One plain HTTP/1.1 hop, wrk with 64 connections, small GET',
-    columns: [...cpuColumns, 'rssMb', 'anonMb'],
+    columns: [...cpuColumns, 'rssMib', 'anonMib'],
     contenders: [weftInbound(), weftOutbound(), haproxyPlain, nginxPlain, envoyPlain],
     programs: ['nginx', 'wrk'],
     restarts: false,
@@ -71,7 +71,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'mtls',
     title: 'Two hops, mTLS and HTTP/1.1 between them, wrk with 64 connections, small GET',
-    columns: [...cpuColumns, 'rssMb', 'anonMb'],
+    columns: [...cpuColumns, 'rssMib', 'anonMib'],
     contenders: [weftMtls(), haproxyMtls, envoyMtls],
     programs: ['nginx', 'wrk'],
     restarts: false,
@@ -80,7 +80,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'constant',
     title: 'Two hops as above, 1000 requests/s constant, 16 connections, 1 kB (fortio)',
-    columns: ['cpuUs', 'userUs', 'sysUs', 'p50Ms', 'p99Ms', 'addedP99Ms', 'rssMb', 'anonMb'],
+    columns: ['cpuUs', 'userUs', 'sysUs', 'p50Ms', 'p99Ms', 'addedP99Ms', 'rssMib', 'anonMib'],
     contenders: [direct, weftMtls(), haproxyMtls, envoyMtls],
     programs: ['nginx', 'fortio'],
     restarts: false,
@@ -89,8 +89,8 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'idle',
     title: 'One idle process, ready and with nothing to do',
-    columns: ['rssMb', 'anonMb', 'readyMs'],
-    contenders: [weftInbound(), haproxyPlain, nginxPlain, envoyPlain],
+    columns: ['rssMib', 'anonMib', 'readyMs'],
+    contenders: [weftInbound(), weftJoined, haproxyPlain, nginxPlain, envoyPlain],
     programs: ['nginx'],
     restarts: true,
     measure: (_rig, path) => idle(path),

@@ -13,6 +13,8 @@ export interface Path {
   readonly port: number;
   /** Every proxy that a request crosses. */
   readonly processes: readonly Started[];
+  /** What else was started for it, and must end with it. */
+  readonly helpers?: readonly Started[];
   /** From the start of the (first) process to its first answer. */
   readonly readyMs: number;
 }

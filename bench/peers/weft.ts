@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, type Rig, type Started, untilAnswers } from '../rig.ts';
 import type { Contender, Path, Stage } from './peer.ts';
@@ -15,7 +15,6 @@ export function sidecarNodeFlags(launcher: string): readonly string[] {
 interface Role {
   readonly name: string;
   readonly service: string;
-  readonly config: string;
   readonly flags: readonly string[];
   /** More flags for Node, to look inside. */
   readonly nodeFlags?: readonly string[];
@@ -27,15 +26,10 @@ async function startSidecar(rig: Rig, role: Role): Promise<{ started: Started; r
   const admin = await freePort();
   const flags = [...sidecarNodeFlags(readFileSync(join(root, 'bin/weft'), 'utf8')), ...(role.nodeFlags ?? [])];
   const command = [process.execPath, ...flags, join(root, 'dist/weft.js'), 'sidecar', '--service', role.service];
-  const started = rig.start(
-    role.name,
-    [...command, '--admin', `127.0.0.1:${admin}`, '--config', role.config, ...role.flags],
-    'proxy',
-    {
-      env: { NODE_COMPILE_CACHE: join(rig.folder, 'compile-cache') },
-      ...(role.onLine === undefined ? {} : { onLine: role.onLine }),
-    },
-  );
+  const started = rig.start(role.name, [...command, '--admin', `127.0.0.1:${admin}`, ...role.flags], 'proxy', {
+    env: { NODE_COMPILE_CACHE: join(rig.folder, 'compile-cache') },
+    ...(role.onLine === undefined ? {} : { onLine: role.onLine }),
+  });
   return { started, readyMs: await untilAnswers(started, admin, '/ready') };
 }
 
@@ -69,9 +63,9 @@ export const weftInbound = (inspect: Inspect = {}): Contender => ({
     const outbound = await freePort();
     const flags = [
       ...['--app', `127.0.0.1:${backend}`, '--inbound', `127.0.0.1:${port}`],
-      ...['--outbound', `127.0.0.1:${outbound}`, '--mtls', 'off'],
+      ...['--outbound', `127.0.0.1:${outbound}`, '--mtls', 'off', '--config', writeMesh(rig, backend)],
     ];
-    const role = { name: 'weft inbound', service: 'web', config: writeMesh(rig, backend), flags, ...inspect };
+    const role = { name: 'weft inbound', service: 'web', flags, ...inspect };
     const { started, readyMs } = await startSidecar(rig, role);
     return { port, processes: [started], readyMs };
   },
@@ -85,9 +79,9 @@ export const weftOutbound = (inspect: Inspect = {}): Contender => ({
     const port = await freePort();
     const flags = [
       ...['--app', `127.0.0.1:${backend}`, '--inbound', `127.0.0.1:${await freePort()}`],
-      ...['--outbound', `127.0.0.1:${port}`, '--mtls', 'off'],
+      ...['--outbound', `127.0.0.1:${port}`, '--mtls', 'off', '--config', writeMesh(rig, backend)],
     ];
-    const role = { name: 'weft outbound', service: 'shop', config: writeMesh(rig, backend), flags, ...inspect };
+    const role = { name: 'weft outbound', service: 'shop', flags, ...inspect };
     const { started, readyMs } = await startSidecar(rig, role);
     return { port, processes: [started], readyMs };
   },
@@ -101,10 +95,10 @@ export const weftMtls = (inspect: Inspect = {}): Contender => ({
     const near = await freePort();
     const far = await freePort();
     const { caller, callee } = certificates;
-    const tls = (leaf: typeof caller): readonly string[] => [
-      ...['--mtls', 'strict', '--cert', leaf.cert, '--key', leaf.key, '--ca', certificates.root],
-    ];
     const config = writeMesh(rig, far, callee.spiffeId);
+    const tls = (leaf: typeof caller): readonly string[] => [
+      ...['--config', config, '--mtls', 'strict', '--cert', leaf.cert, '--key', leaf.key, '--ca', certificates.root],
+    ];
     const calleeFlags = [
       ...['--app', `127.0.0.1:${backend}`, '--inbound', `127.0.0.1:${far}`],
       ...['--outbound', `127.0.0.1:${await freePort()}`, ...tls(callee)],
@@ -114,11 +108,40 @@ export const weftMtls = (inspect: Inspect = {}): Contender => ({
       ...['--outbound', `127.0.0.1:${near}`, ...tls(caller)],
     ];
     const farSide = await startSidecar(rig, {
-      ...{ name: 'weft (callee)', service: 'web', config, flags: calleeFlags, ...inspect },
+      ...{ name: 'weft (callee)', service: 'web', flags: calleeFlags, ...inspect },
     });
     const nearSide = await startSidecar(rig, {
-      ...{ name: 'weft (caller)', service: 'shop', config, flags: callerFlags, ...inspect },
+      ...{ name: 'weft (caller)', service: 'shop', flags: callerFlags, ...inspect },
     });
     return { port: near, processes: [nearSide.started, farSide.started], readyMs: nearSide.readyMs };
   },
 });
+
+/** A sidecar that joins a control plane of its own, with a token, as a service's first start does. */
+export const weftJoined: Contender = {
+  ...common,
+  name: 'weft, control plane',
+  start: async ({ rig, backend }) => {
+    const state = mkdtempSync(join(rig.folder, 'state-'));
+    const api = `127.0.0.1:${await freePort()}`;
+    const grpc = `127.0.0.1:${await freePort()}`;
+    const weft = [process.execPath, join(root, 'dist/weft.js')];
+    const controlPlane = rig.start(
+      'weft control-plane',
+      [...weft, 'control-plane', '--api', api, '--grpc', grpc, '--state', join(state, 'control-plane')],
+      'load',
+    );
+    await untilAnswers(controlPlane, Number(api.split(':')[1]), '/v1/status');
+    const tokenFile = join(state, 'token');
+    const [program, ...args] = [...weft, 'token', 'create', 'web', '--server', `http://${api}`];
+    writeFileSync(tokenFile, await rig.run(program!, args, 'load'), { mode: 0o600 });
+    const port = await freePort();
+    const flags = [
+      ...['--app', `127.0.0.1:${backend}`, '--inbound', `127.0.0.1:${port}`],
+      ...['--outbound', `127.0.0.1:${await freePort()}`, '--control-plane', grpc],
+      ...['--token-file', tokenFile, '--state', join(state, 'sidecar')],
+    ];
+    const { started, readyMs } = await startSidecar(rig, { name: 'weft, control plane', service: 'web', flags });
+    return { port, processes: [started], helpers: [controlPlane], readyMs };
+  },
+};
