@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { type Command, Option } from 'commander';
+import { type Address, parseAddress } from '../../lib/address.ts';
 import { contextOf } from '../context.ts';
+import { exit, Failure } from '../failure.ts';
 import { renderTable } from '../format/table.ts';
 import { plain } from '../terminal.ts';
 import { serverHint, sidecarColumns } from '../up/report.ts';
@@ -20,6 +22,8 @@ interface Options {
   readonly state?: string;
   readonly store?: string;
   readonly consulAddress?: string;
+  readonly api?: string;
+  readonly grpc?: string;
   readonly verbose?: true;
 }
 
@@ -29,6 +33,8 @@ export function define(command: Command): void {
     .option('--state <folder>', 'keep everything there (default: a temporary folder, removed at the end)')
     .addOption(new Option('--store <name>', 'where the control plane keeps the mesh').choices(['embedded', 'consul']))
     .option('--consul-address <address>', 'address of Consul, with --store consul')
+    .option('--api <address>', 'where people and programs ask (default: 127.0.0.1:7080, or a free port)')
+    .option('--grpc <address>', 'where sidecars connect (default: 127.0.0.1:7443, or a free port)')
     .option('-v, --verbose', 'show what all processes print')
     .addHelpText('after', help)
     .action(async (options: Options) => {
@@ -37,8 +43,12 @@ export function define(command: Command): void {
       const up = await startUp({
         files: options.file,
         state: options.state,
-        store: options.store,
-        consulAddress: options.consulAddress,
+        controlPlane: {
+          store: options.store,
+          consulAddress: options.consulAddress,
+          api: addressOf('--api', options.api),
+          grpc: addressOf('--grpc', options.grpc),
+        },
         present: [],
         env: process.env,
         events: {
@@ -55,6 +65,13 @@ export function define(command: Command): void {
       terminal.note('ending …');
       await up.close();
     });
+}
+
+function addressOf(flag: string, given: string | undefined): Address | undefined {
+  if (given === undefined) return undefined;
+  const address = parseAddress(given);
+  if (address === undefined) throw new Failure(exit.usage, `${flag}: '${given}' is not host:port`);
+  return address;
 }
 
 function next({ client, sidecars, logs }: Up): string {

@@ -2,12 +2,15 @@ import type { ApiEdge } from '../../proto/api/api.ts';
 import { millis, successRate } from './numbers.ts';
 import type { Column } from './table.ts';
 
-const short = (identity: string): string => identity.replace(/^spiffe:\/\//, '') || 'none';
+/** All identities here are of one trust domain; -o json has them whole. */
+const identity = (spiffeId: string): string => spiffeId.replace(/^spiffe:\/\/[^/]*\//, '') || 'none';
+
+const service = (name: string): string => name.replace(/^default\//, '');
 
 /** Traffic between services, with whom each end proved to be. */
 export const edgeColumns: readonly Column<ApiEdge>[] = [
-  { title: 'FROM', value: ({ source }) => source, style: () => 'bold' },
-  { title: 'TO', value: ({ destination }) => destination, style: () => 'bold' },
+  { title: 'FROM', value: ({ source }) => service(source), style: () => 'bold' },
+  { title: 'TO', value: ({ destination }) => service(destination), style: () => 'bold' },
   { title: 'REQ/S', align: 'right', value: ({ requestsPerSecond }) => requestsPerSecond.toFixed(1) },
   {
     title: 'SUCCESS',
@@ -20,10 +23,16 @@ export const edgeColumns: readonly Column<ApiEdge>[] = [
   { title: 'RETRIES', align: 'right', value: ({ retries }) => String(retries) },
   { title: 'TOTAL', align: 'right', value: ({ totalRequests }) => String(totalRequests), wide: true },
   { title: 'FAILED', align: 'right', value: ({ totalFailures }) => String(totalFailures), wide: true },
-  { title: 'CALLER', value: ({ sourceIdentity }) => short(sourceIdentity), style: styleOfIdentity('sourceIdentity') },
+  {
+    title: 'CALLER',
+    cut: 'start',
+    value: ({ sourceIdentity }) => identity(sourceIdentity),
+    style: styleOfIdentity('sourceIdentity'),
+  },
   {
     title: 'CALLED',
-    value: ({ destinationIdentity }) => short(destinationIdentity),
+    cut: 'start',
+    value: ({ destinationIdentity }) => identity(destinationIdentity),
     style: styleOfIdentity('destinationIdentity'),
   },
 ];

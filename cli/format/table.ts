@@ -5,6 +5,8 @@ export interface Column<Row> {
   /** Text of a cell; control characters in it are made harmless. */
   value(row: Row): string;
   readonly align?: 'right';
+  /** Which end is left out where there is no room; the end of the text unless told otherwise. */
+  readonly cut?: 'start';
   /** Only with `-o wide`. */
   readonly wide?: true;
   style?(row: Row): Style | undefined;
@@ -28,7 +30,11 @@ export function renderTable<Row>(
     texts
       .map((text, i) => {
         const last = i === texts.length - 1 && shown[i]!.align !== 'right';
-        const fitted = pad(text, widths[i]!, last ? 'none' : (shown[i]!.align ?? 'left'));
+        const fitted = pad(
+          shorten(text, widths[i]!, shown[i]!.cut),
+          widths[i]!,
+          last ? 'none' : (shown[i]!.align ?? 'left'),
+        );
         const style = styleOf(i);
         return style === undefined ? fitted : paint(style, fitted);
       })
@@ -52,10 +58,14 @@ function shrink(widths: number[], width: number): void {
   }
 }
 
+function shorten(text: string, width: number, cut: 'start' | undefined): string {
+  const letters = [...text];
+  if (letters.length <= width) return text;
+  return cut === 'start' ? `…${letters.slice(1 - width).join('')}` : `${letters.slice(0, width - 1).join('')}…`;
+}
+
 function pad(text: string, width: number, align: 'left' | 'right' | 'none'): string {
-  const size = widthOf(text);
-  const cut = size > width ? `${[...text].slice(0, width - 1).join('')}…` : text;
-  const fill = ' '.repeat(Math.max(0, width - size));
-  if (align === 'none') return cut;
-  return align === 'right' ? fill + cut : cut + fill;
+  const fill = ' '.repeat(Math.max(0, width - widthOf(text)));
+  if (align === 'none') return text;
+  return align === 'right' ? fill + text : text + fill;
 }

@@ -1,4 +1,4 @@
-import { choice, duration, flag, number, text, type Values } from '../../lib/options.ts';
+import { address, choice, duration, flag, number, text, type Values } from '../../lib/options.ts';
 
 /** Flags of `npm start`. */
 export const startOptions = {
@@ -7,6 +7,8 @@ export const startOptions = {
   state: text('folder to keep everything in, instead of a temporary one', 'FOLDER'),
   store: choice('where the control plane keeps the mesh', ['embedded', 'consul']),
   'consul-address': text('address of Consul, with --store consul', 'ADDRESS'),
+  api: address('where people and programs ask; 127.0.0.1:7080 or a free port when left out'),
+  grpc: address('where sidecars connect; 127.0.0.1:7443 or a free port when left out'),
   verbose: flag('show what all processes print'),
   help: flag('this text'),
 };

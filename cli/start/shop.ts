@@ -33,8 +33,12 @@ export async function runShop(
     const up = await startUp({
       files: options.files,
       state: options.state,
-      store: options.store,
-      consulAddress: options['consul-address'],
+      controlPlane: {
+        store: options.store,
+        consulAddress: options['consul-address'],
+        api: options.api,
+        grpc: options.grpc,
+      },
       present: [{ service: visitor, app: door.address }],
       env: options.env,
       events: {

@@ -1,3 +1,4 @@
+import { type Address, formatAddress } from '../../lib/address.ts';
 import { statusSchema } from '../../proto/api/api.ts';
 import { Client } from '../client.ts';
 import { exit, Failure } from '../failure.ts';
@@ -15,6 +16,22 @@ export interface ControlPlane {
 /** Ports that people expect, unless somebody else has them: then free ones. */
 const usual = { api: 7080, grpc: 7443 } as const;
 
+export interface ControlPlaneOptions {
+  /** Where the control plane keeps the mesh; undefined: its default. */
+  readonly store: string | undefined;
+  readonly consulAddress: string | undefined;
+  /** Addresses to listen at; undefined: the usual ones, or free ones where those are taken. */
+  readonly api: Address | undefined;
+  readonly grpc: Address | undefined;
+}
+
+/** Chosen here and not by the control plane, so that it comes back at the same place. */
+async function place(wanted: Address | undefined, usualPort: number): Promise<string> {
+  const at = wanted ?? { host: '127.0.0.1', port: (await isFree(usualPort)) ? usualPort : 0 };
+  if ('path' in at) throw new Failure(exit.usage, `${formatAddress(at)}: must be host:port here`);
+  return formatAddress(at.port === 0 ? { ...at, port: await freePort() } : at);
+}
+
 /** Flags that say where the control plane keeps things. */
 function stateFlags(ground: Ground, store: string | undefined): readonly string[] {
   // Consul outlives us, and with it the CA: without a folder of the user's the key stays where the control plane keeps it.
@@ -23,12 +40,9 @@ function stateFlags(ground: Ground, store: string | undefined): readonly string[
 }
 
 /** Starts the control plane and waits until it answers. Restarts keep its addresses, so that sidecars find it again. */
-export async function startControlPlane(
-  ground: Ground,
-  options: { readonly store: string | undefined; readonly consulAddress: string | undefined },
-): Promise<ControlPlane> {
-  const api = `127.0.0.1:${(await isFree(usual.api)) ? usual.api : await freePort()}`;
-  const grpc = `127.0.0.1:${(await isFree(usual.grpc)) ? usual.grpc : await freePort()}`;
+export async function startControlPlane(ground: Ground, options: ControlPlaneOptions): Promise<ControlPlane> {
+  const api = await place(options.api, usual.api);
+  const grpc = await place(options.grpc, usual.grpc);
   const listening = listeningLine();
   const child = startChild(
     {

@@ -5,7 +5,7 @@ import type { Client } from '../client.ts';
 import { exit, Failure, Refused } from '../failure.ts';
 import { located } from '../files.ts';
 import type { ChildEvents } from './child.ts';
-import { startControlPlane } from './control-plane.ts';
+import { type ControlPlaneOptions, startControlPlane } from './control-plane.ts';
 import { type Ground, startGround } from './ground.ts';
 import { type Sidecar, startInstance, startSidecar } from './instance.ts';
 import { type Mesh, readMesh } from './mesh-file.ts';
@@ -14,9 +14,7 @@ export interface UpOptions {
   readonly files: readonly string[];
   /** Where everything is kept; a temporary folder, removed at the end, when undefined. */
   readonly state: string | undefined;
-  /** Where the control plane keeps the mesh; undefined: its default. */
-  readonly store: string | undefined;
-  readonly consulAddress: string | undefined;
+  readonly controlPlane: ControlPlaneOptions;
   /** Services whose process runs already, and where it listens: each gets a sidecar. */
   readonly present: readonly { readonly service: string; readonly app: string }[];
   readonly env: NodeJS.ProcessEnv;
@@ -58,7 +56,7 @@ export async function startUp(options: UpOptions): Promise<Up> {
 
 async function startAll(ground: Ground, mesh: Mesh, options: UpOptions): Promise<Pick<Up, 'client' | 'sidecars'>> {
   options.onStep('starting the control plane');
-  const controlPlane = await startControlPlane(ground, options);
+  const controlPlane = await startControlPlane(ground, options.controlPlane);
   const { client } = controlPlane;
   options.onStep('applying the resources');
   await applyMesh(client, mesh, options.files);

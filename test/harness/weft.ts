@@ -56,6 +56,8 @@ export interface Running {
   line<T>(find: (line: string) => T | undefined): Promise<T>;
   /** Everything printed so far. */
   output(): string;
+  /** Resolves with the exit code. */
+  readonly ended: Promise<number | null>;
   /** Sends the signal and waits for the end. Gives the exit code. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -67,12 +69,13 @@ export function startWeft(args: readonly string[], options: { readonly env?: Nod
 export function startProgram(
   program: string,
   args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly detached?: boolean } = {},
 ): Running {
   const child = spawn(program, args, {
     cwd: options.cwd ?? root,
     env: cleanEnv(options.env),
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: options.detached ?? false,
   });
   const lines: string[] = [];
   const watchers = new Set<(line: string) => void>();
@@ -84,6 +87,7 @@ export function startProgram(
   const ended = once(child, 'close').then(([code]) => code as number | null);
   return {
     child,
+    ended,
     output: () => lines.join('\n'),
     line: (find) =>
       new Promise((resolve, reject) => {
