@@ -97,3 +97,10 @@ export function directWrite(socket: Socket, buf: Buffer, length: number, done: (
   socket.write(octets, done);
   return false;
 }
+
+/** Closes a TCP connection with a reset. False, and nothing done, for TLS and unix-domain sockets, which have none. */
+export function abruptly(socket: Socket): boolean {
+  if (socket.remoteAddress === undefined || 'encrypted' in socket) return false;
+  socket.resetAndDestroy();
+  return true;
+}

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { directWrite, onRead } from './adapter.ts';
+import { abruptly, directWrite, onRead } from './adapter.ts';
 import type { Flushable, Loop } from './loop.ts';
 
 /** Who hears of what happens on a wire. Every call comes within a turn of the loop. */
@@ -179,6 +179,13 @@ export class Wire implements Flushable {
     if (this.#length > 0) this.flush();
     this.socket.destroy();
     this.#gone(undefined);
+  }
+
+  /** Ends with a reset, as far as the transport has one: the other end sees that what it has is not all. */
+  abort(): void {
+    if (this.closed) return;
+    if (abruptly(this.socket)) this.#gone(undefined);
+    else this.destroy();
   }
 
   #gone(error: Error | undefined): void {

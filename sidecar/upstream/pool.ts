@@ -16,6 +16,7 @@ const IDLE_MS = 50_000;
 const MAX_AGE_MS = 3_600_000;
 
 interface Waiter {
+  readonly timeoutMs: number;
   readonly ready: (client: H1Client) => void;
   readonly failed: (code: ErrorCode, detail: string) => void;
 }
@@ -49,18 +50,22 @@ export class Pool {
 
   /** A connection as soon as there is one. Gives the function that ends the wait. */
   lease(timeoutMs: number, ready: Waiter['ready'], failed: Waiter['failed']): () => void {
-    const waiter = { ready, failed };
-    if (this.#waiting.length >= MAX_WAITING || this.#closed) {
+    const waiter = { timeoutMs, ready, failed };
+    if (this.#waiting.length >= MAX_WAITING) {
       failed('OVERLOADED', `${this.#waiting.length} requests wait for a connection to ${this.#endpoint.label}`);
       return () => {};
     }
     this.#waiting.push(waiter);
-    if (this.#all.size + this.#connecting < MAX_CONNECTIONS && this.#connecting < this.#waiting.length)
-      this.#open(timeoutMs);
+    this.#openForWaiting();
     return () => {
       const at = this.#waiting.indexOf(waiter);
       if (at >= 0) this.#waiting.splice(at, 1);
     };
+  }
+
+  #openForWaiting(): void {
+    const next = this.#waiting[this.#connecting];
+    if (next !== undefined && this.#all.size + this.#connecting < MAX_CONNECTIONS) this.#open(next.timeoutMs);
   }
 
   #open(timeoutMs: number): void {
@@ -72,8 +77,7 @@ export class Pool {
           const client = new H1Client(socket, peer, this.#endpoint, this, this.#loop, stats);
           client.expiresMs = this.#loop.nowMs + MAX_AGE_MS;
           this.#all.add(client);
-          if (this.#closed) client.destroy();
-          else this.#hand(client);
+          this.#hand(client);
         }),
       (error: unknown) =>
         this.#loop.turn(() => {
@@ -93,7 +97,7 @@ export class Pool {
 
   /** A request is over and its connection can carry another one. */
   release(client: H1Client, keepAliveSeconds: number): void {
-    if (this.#closed || client.expiresMs <= this.#loop.nowMs) {
+    if ((this.#closed && this.#waiting.length === 0) || client.expiresMs <= this.#loop.nowMs) {
       client.destroy();
       return;
     }
@@ -104,7 +108,7 @@ export class Pool {
   }
 
   #keep(client: H1Client): void {
-    if (this.#idle.length >= MAX_IDLE) {
+    if (this.#idle.length >= MAX_IDLE || this.#closed) {
       client.destroy();
       return;
     }
@@ -117,13 +121,15 @@ export class Pool {
     this.#all.delete(client);
     const at = this.#idle.indexOf(client);
     if (at >= 0) this.#idle.splice(at, 1);
+    // Its place is free for somebody who waits.
+    this.#openForWaiting();
   }
 
   get connections(): number {
     return this.#all.size;
   }
 
-  /** Closes idle connections now and busy ones as they end. */
+  /** Closes idle connections now and busy ones as they end. Requests that wait already are still served. */
   close(): void {
     this.#closed = true;
     for (const client of [...this.#idle]) client.destroy();
@@ -132,6 +138,7 @@ export class Pool {
   /** Closes everything now. */
   destroy(): void {
     this.close();
+    for (const waiter of this.#waiting.splice(0)) waiter.failed('DRAINING', 'this sidecar is shutting down');
     for (const client of [...this.#all]) client.destroy();
   }
 }

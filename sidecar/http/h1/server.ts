@@ -22,6 +22,8 @@ const HEAD_MS = 10_000;
 const IDLE_MS = 60_000;
 /** How long a connection that we close is still read from, so that the answer before the close is not lost to a reset. */
 const LINGER_MS = 1000;
+/** A caller that has closed its side may still be waiting, or be gone: so long the answer may take to begin. */
+const HALF_CLOSED_MS = 1000;
 /** Octets of body that are read and dropped after an early answer, so that the connection can go on. */
 const MAX_DRAIN = 64 * 1024;
 
@@ -56,6 +58,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   #framing: Framing = 'none';
   #leading = 0;
   #callerDone = false;
+  #callerDoneMs = 0;
   #saidContinue = false;
 
   constructor(
@@ -208,6 +211,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   onEnd(): void {
     this.#callerDone = true;
+    this.#callerDoneMs = this.#context.loop.nowMs;
     // In the middle of a request this is the end of it; behind one, the caller may still wait for the answer.
     if (this.#phase !== 'answer') this.#wire.destroy();
   }
@@ -230,7 +234,9 @@ export class H1Server implements Downstream, WireOwner, Watched {
         this.#keepAlive = false;
         if (this.#answered) this.#wire.destroy();
         else attempt.fail(this.#ex, errorReply('REQUEST_TIMEOUT', 'the body comes too slowly'));
-      } else if (attempt.nextDeadline(this.#ex) <= nowMs) attempt.onDeadline(this.#ex, nowMs);
+      } else if (this.#callerDone && this.#ex.zone !== 'answering' && this.#callerDoneMs + HALF_CLOSED_MS <= nowMs)
+        this.#wire.destroy();
+      else if (attempt.nextDeadline(this.#ex) <= nowMs) attempt.onDeadline(this.#ex, nowMs);
     } else if (this.#phase === 'head' && !this.#partial.empty)
       this.#refuse('REQUEST_TIMEOUT', 'the head comes too slowly');
     else this.#wire.destroy();
@@ -280,7 +286,9 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   reset(): void {
     this.#answered = true;
-    this.#wire.destroy();
+    // Where the end of the connection is the end of the body, an orderly end would pass a part off as the whole.
+    if (this.#framing === 'until-close') this.#wire.abort();
+    else this.#wire.destroy();
   }
 
   /** Says whether the connection goes on after this response, and keeps to it. */
