@@ -7,7 +7,7 @@ import { version } from '../lib/version.ts';
 import { startAdmin } from './admin/admin.ts';
 import { startAppProbe } from './app-probe.ts';
 import type { SidecarConfig } from './config.ts';
-import { type Control, startControl, startControlIdentity } from './control.ts';
+import type { Control } from './control.ts';
 import { type DataPlane, startDataPlane } from './data-plane.ts';
 import { dumpSnapshot } from './snapshot/dump.ts';
 import { startTelemetry } from './telemetry/start-telemetry.ts';
@@ -55,8 +55,12 @@ export async function startSidecar(
       }),
     );
     const { source } = config;
+    // gRPC is most of what a sidecar weighs; one that lives from a file never loads it.
+    const controlModule = source.from === 'control-plane' ? await import('./control.ts') : undefined;
     const identity =
-      source.from === 'control-plane' ? own(await startControlIdentity(source, { config, ...parts })) : undefined;
+      source.from === 'control-plane' && controlModule !== undefined
+        ? own(await controlModule.startControlIdentity(source, { config, ...parts }))
+        : undefined;
     const files =
       config.certificates === undefined
         ? undefined
@@ -118,12 +122,12 @@ export async function startSidecar(
     );
     const started = { inbound: dataPlane.inbound.address, outbound: dataPlane.outbound.address, admin: admin.address };
 
-    if (source.from === 'control-plane' && identity !== undefined) {
+    if (source.from === 'control-plane' && identity !== undefined && controlModule !== undefined) {
       const begin = async (running: RunningIdentity): Promise<void> => {
         await running.ready;
         if (draining) return;
         control = own(
-          await startControl(source, running, dataPlane, () => telemetry.takeEdges(), {
+          await controlModule.startControl(source, running, dataPlane, () => telemetry.takeEdges(), {
             config,
             ...parts,
             admin: formatAddress(admin.address),
