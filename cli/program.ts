@@ -21,7 +21,7 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 cannot reach the contro
 `;
 
 /** The whole command line; only the commands named in `wanted` are loaded, the others are known by name and summary. */
-async function makeProgram(wanted: (verb: string) => boolean): Promise<Command> {
+export async function makeProgram(wanted: (verb: string) => boolean): Promise<Command> {
   const program = new Command('weft')
     .description('Weft is a service mesh that one person can run and understand.')
     .addOption(

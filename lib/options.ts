@@ -78,7 +78,8 @@ type Table = Readonly<Record<string, Option<unknown>>>;
 /** By name of the flag; undefined where nobody gave a value and there is no fallback. */
 export type Values<T extends Table> = { readonly [K in keyof T]: T[K] extends Option<infer V> ? V | undefined : never };
 
-const envName = (name: string): string => `WEFT_${name.toUpperCase().replaceAll('-', '_')}`;
+/** The variable of a flag. */
+export const envName = (name: string): string => `WEFT_${name.toUpperCase().replaceAll('-', '_')}`;
 
 /** Reads all settings and gives every problem at once. `file`: the parsed settings file, keys as flags. */
 export function readOptions<T extends Table>(

@@ -110,7 +110,8 @@ function typeText(schema: Json): string {
   if (schema.oneOf !== undefined || schema.anyOf !== undefined)
     return [...new Set(variants(schema).map(typeText))].join(', ');
   if (schema.type === 'array') {
-    const items = schema.items as Json;
+    // A tuple, such as a list with at least one entry, by its first entry.
+    const items = [schema.items].flat()[0] as Json;
     return items.type === 'object' || items.oneOf !== undefined ? 'list of objects' : `list of ${typeText(items)}`;
   }
   if (schema.type === 'integer' || schema.type === 'number') {
@@ -125,6 +126,8 @@ function defaultText(value: unknown): string {
   if (value === undefined) return '';
   if (Array.isArray(value) && value.some((item) => typeof item === 'object')) return code(JSON.stringify(value));
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(code).join(', ');
+  if (typeof value === 'object' && value !== null)
+    return Object.keys(value).length === 0 ? 'none' : code(JSON.stringify(value));
   return code(value);
 }
 
