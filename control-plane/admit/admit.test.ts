@@ -1,51 +1,22 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.ts';
 import type { Issue } from '../../lib/issues.ts';
-import { silentLog } from '../../lib/log.ts';
-import { openEmbeddedStore } from '../store/embedded.ts';
 import type { Store } from '../store/store.ts';
 import { admit, type ChangeRequest } from './admit.ts';
-import { type Catalog, loadCatalog } from './catalog.ts';
 import { key, retries, route, service } from './examples.ts';
-import { diffRevisions, history, rollback } from './history.ts';
+import { useStore } from './use-store.ts';
 
-let dir: string;
-let store: Store;
-let catalog: Catalog;
-const registered = new Set<string>();
-
-beforeAll(async () => {
-  catalog = await loadCatalog();
-});
-beforeEach(async () => {
-  registered.clear();
-  dir = await mkdtemp(join(tmpdir(), 'weft-admit-'));
-  store = await openEmbeddedStore({ dir, clock: systemClock, log: silentLog });
-});
-afterEach(async () => {
-  await store.close();
-  await rm(dir, { recursive: true });
-});
-
-const change = (resources: readonly unknown[], more: Partial<ChangeRequest> = {}) =>
-  admit(
-    store,
-    catalog,
-    { resources, delete: [], message: '', author: 'ann', dryRun: false, ...more },
-    { knowsService: (name) => registered.has(name), clock: systemClock },
-  );
+const at = useStore();
+const { change } = at;
 
 /** The problems of a change that is refused, as `index path: message`. */
 async function refusal(resources: readonly unknown[], more: Partial<ChangeRequest> = {}): Promise<string[]> {
-  const { revision } = store.current();
+  const { revision } = at.store.current();
   const error = await change(resources, more).then(
     () => undefined,
     (thrown: { name: string; issues: readonly Issue[] }) => thrown,
   );
   expect(error?.name).toBe('InvalidInput');
-  expect(store.current().revision).toBe(revision);
+  expect(at.store.current().revision).toBe(revision);
   return error!.issues.map(({ resource, path, message }) => `${resource ?? '-'} ${path}: ${message}`);
 }
 
@@ -58,13 +29,13 @@ describe('a change', () => {
       'create Service cart',
       'create RetryPolicy calm',
     ]);
-    expect(store.current().resources.size).toBe(3);
+    expect(at.store.current().resources.size).toBe(3);
   });
 
   test('that changes nothing appends nothing', async () => {
     await change([service('web'), retries('calm', 'web')]);
     expect(await change([retries('calm', 'web'), service('web')])).toEqual({ revision: 1, changes: [], dryRun: false });
-    expect(store.current().revision).toBe(1);
+    expect(at.store.current().revision).toBe(1);
   });
 
   test('names the fields that differ, as people write them', async () => {
@@ -85,7 +56,7 @@ describe('a change', () => {
   test('with dryRun says what it would do and does nothing', async () => {
     const reply = await change([service('web')], { dryRun: true });
     expect(reply).toMatchObject({ revision: 0, dryRun: true, changes: [{ op: 'create' }] });
-    expect(store.current().revision).toBe(0);
+    expect(at.store.current().revision).toBe(0);
   });
 
   test('can put and delete at once, and is judged by the state that it leads to', async () => {
@@ -178,7 +149,7 @@ describe('references', () => {
     expect(await refusal([retries('calm', 'web')])).toEqual([
       expect.stringMatching(/^0 spec\.targetRefs\[0\]: Service default\/web does not exist/),
     ]);
-    registered.add('default/web');
+    at.registered.add('default/web');
     await change([retries('calm', 'web')]);
   });
 
@@ -204,16 +175,16 @@ describe('references', () => {
     expect(issue).toContain('- delete[0]: Service default/cart is still used by ');
     expect(issue).toContain('HTTPRoute default/to (spec.rules[0].backendRefs[0])');
     expect(issue).toContain('RetryPolicy default/calm (spec.targetRefs[0])');
-    registered.add('default/cart');
+    at.registered.add('default/cart');
     await change([], { delete: [key('Service', 'cart')] });
-    registered.clear();
+    at.registered.clear();
     await change([], { delete: [key('HTTPRoute', 'to'), key('RetryPolicy', 'calm')] });
   });
 
   test('that others have lost do not block a change elsewhere', async () => {
-    registered.add('default/gone');
+    at.registered.add('default/gone');
     await change([retries('calm', 'gone')]);
-    registered.clear();
+    at.registered.clear();
     expect((await change([service('web')])).revision).toBe(2);
   });
 });
@@ -223,15 +194,17 @@ describe('at the same time', () => {
     const names = Array.from({ length: 40 }, (_, i) => `s${i}`);
     const replies = await Promise.all(names.map((name) => change([service(name)])));
     expect(new Set(replies.map(({ revision }) => revision)).size).toBe(40);
-    expect([...store.current().resources.keys()].sort()).toEqual(names.map((name) => `Service default/${name}`).sort());
+    expect([...at.store.current().resources.keys()].sort()).toEqual(
+      names.map((name) => `Service default/${name}`).sort(),
+    );
   });
 
   test('a change that somebody overtook is decided again on what is there now', async () => {
     await change([service('web')]);
-    const slow = overtaken(store, () => change([], { delete: [key('Service', 'web')] }));
+    const slow = overtaken(at.store, () => change([], { delete: [key('Service', 'web')] }));
     const error = await admit(
       slow,
-      catalog,
+      at.catalog,
       { resources: [retries('calm', 'web')], delete: [], message: '', author: '', dryRun: false },
       { knowsService: () => false, clock: systemClock },
     ).catch((thrown: unknown) => thrown);
@@ -241,10 +214,10 @@ describe('at the same time', () => {
   test('expectRevision refuses instead of deciding again', async () => {
     await change([service('web')]);
     await expect(change([service('cart')], { expectRevision: 0 })).rejects.toMatchObject({ code: 'CONFLICT' });
-    const slow = overtaken(store, () => change([service('other')]));
+    const slow = overtaken(at.store, () => change([service('other')]));
     const request = { resources: [service('cart')], delete: [], message: '', author: '', dryRun: false };
     await expect(
-      admit(slow, catalog, { ...request, expectRevision: 1 }, { knowsService: () => false, clock: systemClock }),
+      admit(slow, at.catalog, { ...request, expectRevision: 1 }, { knowsService: () => false, clock: systemClock }),
     ).rejects.toMatchObject({ code: 'CONFLICT' });
     expect((await change([service('cart')], { expectRevision: 2 })).revision).toBe(3);
   });
@@ -268,53 +241,4 @@ describe('at the same time', () => {
       },
     };
   }
-});
-
-describe('history', () => {
-  beforeEach(async () => {
-    await change([service('web')], { message: 'first' });
-    await change([service('cart'), retries('calm', 'cart', { retries: 1 })], { author: 'ben' });
-    await change([retries('calm', 'cart', { retries: 4 })]);
-  });
-
-  test('tells who changed what', async () => {
-    const revisions = await history(store, 1, 3, 10);
-    expect(revisions.map(({ revision, author, message }) => `${revision} ${author} ${message}`)).toEqual([
-      '1 ann first',
-      '2 ben ',
-      '3 ann ',
-    ]);
-    expect(revisions[2]!.changes).toEqual([
-      { op: 'update', key: key('RetryPolicy', 'calm'), fields: [{ path: 'spec.retries', before: 1, after: 4 }] },
-    ]);
-    expect(await history(store, 3, 3, 10)).toEqual([revisions[2]]);
-  });
-
-  test('diffs any two revisions, both ways, and the empty mesh', async () => {
-    const ops = async (from: number, to: number) =>
-      (await diffRevisions(store, from, to)).map(({ op, key: { name } }) => `${op} ${name}`);
-    expect(await ops(1, 3)).toEqual(['create cart', 'create calm']);
-    expect(await ops(3, 1)).toEqual(['delete cart', 'delete calm']);
-    expect(await ops(0, 1)).toEqual(['create web']);
-    expect(await ops(2, 2)).toEqual([]);
-    await expect(diffRevisions(store, 1, 99)).rejects.toMatchObject({ name: 'RangeError' });
-  });
-
-  test('rolls back with a new revision that restores the state', async () => {
-    const request = { message: '', author: 'ann', dryRun: false };
-    const tried = await rollback(store, { ...request, to: 1, dryRun: true }, systemClock);
-    expect(tried).toMatchObject({ revision: 3, dryRun: true });
-    const reply = await rollback(store, { ...request, to: 1 }, systemClock);
-    expect(reply.revision).toBe(4);
-    expect(reply.changes).toEqual(tried.changes);
-    expect(await diffRevisions(store, 1, 4)).toEqual([]);
-    expect((await history(store, 4, 4, 1))[0]!.message).toBe('rollback to revision 1');
-    expect(await rollback(store, { ...request, to: 4 }, systemClock)).toMatchObject({ revision: 4, changes: [] });
-    await rollback(store, { ...request, to: 3 }, systemClock);
-    expect(await diffRevisions(store, 3, 5)).toEqual([]);
-    await expect(rollback(store, { ...request, to: 77 }, systemClock)).rejects.toMatchObject({ name: 'RangeError' });
-    await expect(rollback(store, { ...request, to: 1, expectRevision: 2 }, systemClock)).rejects.toMatchObject({
-      code: 'CONFLICT',
-    });
-  });
 });

@@ -8,7 +8,7 @@ import { describeChanges, mutate, mutationsBetween } from './changes.ts';
 const empty: State = { revision: 0, resources: new Map() };
 
 /** The state after a revision; 0 is the empty mesh. Throws RangeError when there is no such revision. */
-export const stateAfter = async (store: Store, revision: number): Promise<State> =>
+const stateAfter = async (store: Store, revision: number): Promise<State> =>
   revision === 0 ? empty : store.stateAt(revision);
 
 /** Revisions `from` to `to`, both included, oldest first, each with what it changed. */

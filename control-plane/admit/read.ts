@@ -5,8 +5,8 @@ import { type Catalog, schemasOf } from './catalog.ts';
 
 /** What one change may cost: resources, bytes of a spec as JSON, and how deeply a resource is nested. */
 export const maxResources = 1000;
-export const maxSpecBytes = 64 * 1024;
-export const maxDepth = 64;
+const maxSpecBytes = 64 * 1024;
+const maxDepth = 64;
 
 /** A resource in its normalised form, with its place in the request. */
 export interface Read {
@@ -47,7 +47,7 @@ function isAffordable(input: unknown, resource: number, issues: Issues): boolean
 }
 
 /** True when no value lies deeper than `levels` objects or arrays. Never goes deeper itself. */
-export function isShallow(value: unknown, levels: number): boolean {
+function isShallow(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   return levels > 0 && Object.values(value).every((member) => isShallow(member, levels - 1));
 }

@@ -29,7 +29,6 @@ const maxRevisions = 500;
 /** Rows about what is configured, and how it came to be so. */
 export function changeRoutes(parts: ApiParts): readonly Row[] {
   const { store, catalog, registry, clock, log } = parts;
-  const knowsService = (service: string): boolean => registry.services().includes(service);
   const who = (author: string): string => author || 'unknown';
   const checkRevision = (revision: number): void => {
     const last = store.current().revision;
@@ -45,12 +44,15 @@ export function changeRoutes(parts: ApiParts): readonly Row[] {
       reply: applyReplySchema,
       handle: async ({ body }) => {
         const request = { ...body, author: who(body.author) };
+        const registered = new Set(registry.services());
+        const knowsService = (service: string): boolean => registered.has(service);
         const attributes = { 'weft.resources': body.resources.length, 'weft.deletes': body.delete.length };
         const reply = await inSpan('admit.apply', attributes, () =>
           admit(store, catalog, request, { knowsService, clock }),
         );
         const { revision, changes, dryRun } = reply;
-        if (!dryRun) log.info('mesh.applied', { revision, author: request.author, changes: changes.length });
+        if (!dryRun && changes.length > 0)
+          log.info('mesh.applied', { revision, author: request.author, changes: changes.length });
         return reply;
       },
     }),
@@ -72,7 +74,8 @@ export function changeRoutes(parts: ApiParts): readonly Row[] {
     json({
       method: 'GET',
       path: '/v1/resources',
-      summary: 'Resources as they are now; with effective=true also each policy as it applies to each service.',
+      summary:
+        'Resources as they are now; with effective=true also each policy as it applies to each service, which namespace and name then choose.',
       query: z.strictObject({
         kind: z.string().optional(),
         namespace: z.string().optional(),

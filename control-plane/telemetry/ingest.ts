@@ -13,7 +13,7 @@ import { weftProto } from '../../proto/load.ts';
 import { parseReport, type ReportedEdge } from './report.ts';
 import { SlidingWindow } from './window.ts';
 
-export type ReportCall = ServerReadableStream<EdgeReport__Output, ReportSummary>;
+type ReportCall = ServerReadableStream<EdgeReport__Output, ReportSummary>;
 
 export interface TelemetryOptions {
   /** Who is calling, by its verified certificate; throws when there is none. */

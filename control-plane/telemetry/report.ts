@@ -15,7 +15,7 @@ export interface ReportedEdge {
   readonly counts: Counts;
 }
 
-export class ReportError extends Error {
+class ReportError extends Error {
   override readonly name = 'ReportError';
 }
 
