@@ -58,6 +58,8 @@ export interface Running {
   output(): string;
   /** Resolves with the exit code. */
   readonly ended: Promise<number | null>;
+  /** The exit code, once it has ended. */
+  readonly ended: Promise<number | null>;
   /** Sends the signal and waits for the end. Gives the exit code. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
