@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Address } from '../lib/address.ts';
+import { type Address, parseAddress } from '../lib/address.ts';
 import { messageOf } from '../lib/errors.ts';
 import { InvalidInput, type Issue } from '../lib/issues.ts';
 import { address, choice, duration, flag, number, readOptions, text, type Values } from '../lib/options.ts';
@@ -22,6 +22,15 @@ const names = (describe: string) => ({
   },
 });
 
+const addresses = (describe: string) => ({
+  ...text(describe, 'ADDRESS,…'),
+  expects: 'host:port, :port or unix:PATH, or several with commas between them',
+  parse(given: string): readonly Address[] | undefined {
+    const list = given.split(',').map((one) => parseAddress(one.trim()));
+    return list.every((one) => one !== undefined) ? list : undefined;
+  },
+});
+
 /** Every setting of a sidecar. The names are stable: tests, benchmarks and other people's suites use them. */
 export const sidecarOptions = {
   service: name('the service beside this sidecar'),
@@ -31,7 +40,7 @@ export const sidecarOptions = {
   inbound: address('where other sidecars come in', '127.0.0.1:15006'),
   outbound: address('where the service sends its requests to others', '127.0.0.1:15001'),
   admin: address('where /ready, /metrics and /config are', '127.0.0.1:15000'),
-  'control-plane': address('gRPC address of the control plane'),
+  'control-plane': addresses('gRPC address of the control plane, or of several that share a store'),
   token: text('join token for the first certificate; a file is safer', 'TOKEN'),
   'token-file': text('file with the join token', 'FILE'),
   state: text('folder for key, certificate and last good configuration', 'FOLDER'),
@@ -71,7 +80,8 @@ export interface SidecarConfig {
     | { readonly from: 'nothing' }
     | {
         readonly from: 'control-plane';
-        readonly address: Address;
+        /** One at least; the next one is asked when one is away. */
+        readonly addresses: readonly Address[];
         readonly token: string | undefined;
         readonly tokenFile: string | undefined;
         readonly state: string;
@@ -160,7 +170,7 @@ function sourceOf(values: Given): SidecarConfig['source'] {
   if (planned !== undefined)
     return {
       from: 'control-plane',
-      address: planned,
+      addresses: planned,
       token: values.token,
       tokenFile: values['token-file'],
       state: values.state!,

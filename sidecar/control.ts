@@ -1,6 +1,6 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatAddress } from '../lib/address.ts';
+import { type Address, formatAddress } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Issue } from '../lib/issues.ts';
 import type { Log } from '../lib/log.ts';
@@ -14,6 +14,7 @@ import type { Inputs } from './snapshot/inputs.ts';
 import type { EdgeWindow } from './telemetry/edge-stats.ts';
 import { startReports } from './telemetry/report.ts';
 import { controlPlaneChannel } from './tls/control-plane.ts';
+import { ControlPlanes } from './tls/control-planes.ts';
 import { type RunningIdentity, startIdentity } from './tls/identity.ts';
 
 type Source = Extract<SidecarConfig['source'], { from: 'control-plane' }>;
@@ -34,7 +35,7 @@ export async function startControlIdentity(
   await chmod(source.state, 0o700);
   const { service, namespace } = config;
   return startIdentity({
-    controlPlane: source.address,
+    controlPlanes: source.addresses,
     ...(source.token === undefined ? {} : { token: source.token }),
     ...(source.tokenFile === undefined ? {} : { tokenFile: source.tokenFile }),
     stateDir: source.state,
@@ -66,11 +67,12 @@ export async function startControl(
   const { config, clock, random, log } = parts;
   const credentials = identity.live.current;
   if (credentials === undefined) throw new Error('discovery needs a certificate');
-  const channel = () => controlPlaneChannel(source.address, identity.live.current ?? credentials);
+  const controlPlanes = new ControlPlanes(source.addresses);
+  const channelTo = (address: Address) => controlPlaneChannel(address, identity.live.current ?? credentials);
   const disk = openDisk({ file: join(source.state, 'last-good.json'), owner: credentials.spiffeId, clock, log });
   const { inbound } = dataPlane;
   const discovery = startDiscovery({
-    channel,
+    channel: () => channelTo(controlPlanes.next()),
     hello: {
       namespace: config.namespace,
       service: config.service,
@@ -93,7 +95,7 @@ export async function startControl(
     onRoots: (roots) => identity.updateRoots(roots),
   });
   const reports = startReports({
-    channel,
+    channel: () => channelTo(controlPlanes.current),
     take: takeEdges,
     clock,
     log,

@@ -8,6 +8,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { formatSpiffe } from '../../lib/spiffe.ts';
 import { chainProblem, fromPem } from '../../lib/svid.ts';
+import { ControlPlanes } from './control-planes.ts';
 import type { Credentials, LiveCredentials } from './credentials.ts';
 import { type JoinToken, join, parseJoinToken, renew } from './issue.ts';
 import { assemble } from './make-credentials.ts';
@@ -21,7 +22,8 @@ const minRenewMs = 1000;
 const lookMs = 600_000;
 
 export interface IdentityOptions {
-  readonly controlPlane: Address;
+  /** One at least; each attempt asks the next one. */
+  readonly controlPlanes: readonly Address[];
   /** A join token, or a file with one that is read again for each attempt. Not needed while the stored one is valid. */
   readonly token?: string;
   readonly tokenFile?: string;
@@ -55,6 +57,7 @@ class NoIdentityError extends Error {
 export function startIdentity(options: IdentityOptions): RunningIdentity {
   const { clock, random, log, stateDir } = options;
   const live: LiveCredentials = new Live<Credentials | undefined>(undefined);
+  const controlPlanes = new ControlPlanes(options.controlPlanes);
   const ended = new AbortController();
   const ready = Promise.withResolvers<void>();
   // Whoever waits gets the rejection; it is in the log as well, so nobody has to wait.
@@ -91,7 +94,7 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
     credentials !== undefined && credentials.notAfter > clock.wall();
 
   const attempt = async (): Promise<void> => {
-    const how = { controlPlane: options.controlPlane, clock, signal: ended.signal };
+    const how = { controlPlane: controlPlanes.next(), clock, signal: ended.signal };
     const current = live.current;
     if (isValid(current)) take(await renew(current, how), 'renewed');
     else take(await join(await readToken(options), how), 'joined');

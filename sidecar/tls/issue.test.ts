@@ -64,7 +64,7 @@ async function refusal(address: { host: string; port: number }): Promise<unknown
   const problem = await new Promise((resolve) => {
     const write = (line: string): void => resolve(JSON.parse(line).problem ?? JSON.parse(line).event);
     const random = seededRandom(1);
-    identity = startIdentity({ controlPlane: address, token, stateDir, clock, random, log: jsonLog({ write }) });
+    identity = startIdentity({ controlPlanes: [address], token, stateDir, clock, random, log: jsonLog({ write }) });
   });
   if (problem !== 'identity.ready') expect(identity!.live.current).toBeUndefined();
   await identity!.close();

@@ -29,7 +29,7 @@ test('a sidecar is who its certificate says, and nobody else', async () => {
   const web = { trustDomain: 'weft.test', namespace: 'default', service: 'web' };
   const { token } = await ca.tokens.create(web, 60_000);
   const shared = { clock, random: systemRandom, log };
-  const identity = startIdentity({ controlPlane: ca.address, token, stateDir, ...shared });
+  const identity = startIdentity({ controlPlanes: [ca.address], token, stateDir, ...shared });
   await identity.ready;
 
   const reasons: string[] = [];

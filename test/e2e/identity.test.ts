@@ -49,7 +49,7 @@ const nextLine = (event: string) => new Promise<void>((done) => waiting.push({ e
 const newToken = async (identity = b) => (await server.tokens.create(identity, minute)).token;
 function start(options: Partial<IdentityOptions> = {}): RunningIdentity {
   const random = seededRandom(7);
-  const identity = startIdentity({ controlPlane: server.address, stateDir, clock, random, log, ...options });
+  const identity = startIdentity({ controlPlanes: [server.address], stateDir, clock, random, log, ...options });
   running.push(identity);
   return identity;
 }
@@ -157,12 +157,22 @@ describe('it ends with what to do next', () => {
 test('the secret is not said to a control plane that the token does not name', async () => {
   const token = await newToken();
   const stranger = await startIdentityServer({ clock });
-  start({ token, controlPlane: stranger.address });
+  start({ token, controlPlanes: [stranger.address] });
   await nextLine('identity.retry');
   expect(problems().at(-1)).toContain('is not the one that made this join token');
   await stranger.close();
   // Nobody has used it up.
   expect(await server.tokens.consume(token, 'me')).toEqual(b);
+});
+
+test('the next control plane is asked when one is away', async () => {
+  const token = await newToken();
+  const away = await startIdentityServer({ clock });
+  await away.close();
+  const identity = start({ token, controlPlanes: [away.address, server.address] });
+  await nextLine('identity.retry');
+  clock.advance(500);
+  await identity.ready;
 });
 
 test('a token file is read again, so a better token can be put there', async () => {

@@ -56,8 +56,6 @@ export interface Running {
   line<T>(find: (line: string) => T | undefined): Promise<T>;
   /** Everything printed so far. */
   output(): string;
-  /** Resolves with the exit code. */
-  readonly ended: Promise<number | null>;
   /** The exit code, once it has ended. */
   readonly ended: Promise<number | null>;
   /** Sends the signal and waits for the end. Gives the exit code. */
