@@ -70,8 +70,9 @@ export async function rawClient(address: Address, tls?: ConnectionOptions): Prom
     reset: () => void socket.resetAndDestroy(),
     async [Symbol.asyncDispose]() {
       if (octets.closed) return;
+      const gone = once(socket, 'close');
       socket.destroy();
-      await octets.until('the close', () => octets.closed || undefined);
+      await gone;
     },
   };
 }

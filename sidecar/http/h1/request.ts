@@ -41,6 +41,8 @@ export class RequestInfo {
   nominated: string[] | null = null;
   problem: ErrorCode = 'BAD_REQUEST';
   problemText = '';
+  /** RFC 9112 section 9.3: `close` wins over `keep-alive` beside it. */
+  #close = false;
 
   /** False: the request is refused with `problem`. */
   read(head: Head): boolean {
@@ -48,6 +50,7 @@ export class RequestInfo {
     this.length = 0;
     this.host = -1;
     this.keepAlive = head.minor === 1;
+    this.#close = false;
     this.expectContinue = false;
     this.nominated = null;
     this.absolute = false;
@@ -81,6 +84,7 @@ export class RequestInfo {
     if (codings > 0 && (lengths > 0 || head.minor === 0))
       return this.#fail('BAD_REQUEST', 'Transfer-Encoding beside Content-Length, or in HTTP/1.0');
     if (this.host < 0 && head.minor === 1) return this.#fail('BAD_REQUEST', 'no Host');
+    if (this.#close) this.keepAlive = false;
     this.hasLength = lengths > 0;
     this.framing = codings > 0 ? 'chunked' : lengths > 0 && this.length > 0 ? 'length' : 'none';
     return expect < 0 || this.#expect(head, expect);
@@ -96,8 +100,8 @@ export class RequestInfo {
 
   #connection(head: Head, field: number): boolean {
     return readTokens(head.buf, head.valueStart(field), head.valueEnd(field), (start, end, hash) => {
-      if (equalsLower(head.buf, start, end, 'close')) this.keepAlive = false;
-      else if (equalsLower(head.buf, start, end, 'keep-alive')) this.keepAlive ||= head.minor === 0;
+      if (equalsLower(head.buf, start, end, 'close')) this.#close = true;
+      else if (equalsLower(head.buf, start, end, 'keep-alive')) this.keepAlive = true;
       else if (!notNominated.has(identify(head.buf, start, end, hash))) {
         this.nominated ??= [];
         this.nominated.push(head.text(start, end).toLowerCase());

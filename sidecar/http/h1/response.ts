@@ -16,6 +16,8 @@ export class ResponseInfo {
   keepAliveSeconds = -1;
   nominated: string[] | null = null;
   problemText = '';
+  /** RFC 9112 section 9.3: `close` wins over `keep-alive` beside it. */
+  #close = false;
 
   /** `bodiless`: the request was HEAD. False: the response is refused. */
   read(head: Head, bodiless: boolean): boolean {
@@ -23,6 +25,7 @@ export class ResponseInfo {
     this.length = 0;
     this.statedLength = -1;
     this.keepAlive = head.minor === 1;
+    this.#close = false;
     this.keepAliveSeconds = -1;
     this.nominated = null;
     let lengths = 0;
@@ -45,6 +48,7 @@ export class ResponseInfo {
     }
     if (codings > 0 && (lengths > 0 || head.minor === 0))
       return this.#fail('Transfer-Encoding beside Content-Length, or in HTTP/1.0');
+    if (this.#close) this.keepAlive = false;
     if (lengths > 0) this.statedLength = this.length;
     if (bodiless || head.status < 200 || head.status === 204 || head.status === 304) return true;
     this.framing = codings > 0 ? 'chunked' : lengths === 0 ? 'until-close' : this.length > 0 ? 'length' : 'none';
@@ -53,7 +57,7 @@ export class ResponseInfo {
 
   #connection(head: Head, field: number): boolean {
     return readTokens(head.buf, head.valueStart(field), head.valueEnd(field), (start, end) => {
-      if (equalsLower(head.buf, start, end, 'close')) this.keepAlive = false;
+      if (equalsLower(head.buf, start, end, 'close')) this.#close = true;
       else if (equalsLower(head.buf, start, end, 'keep-alive')) this.keepAlive = true;
       else {
         this.nominated ??= [];
