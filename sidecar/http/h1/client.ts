@@ -11,7 +11,7 @@ import { ChunkedDecoder } from './chunked.ts';
 import { Head, INCOMPLETE, INVALID } from './head.ts';
 import { Partial } from './partial.ts';
 import { ResponseInfo } from './response.ts';
-import { chunkHead, writeRequest } from './write-request.ts';
+import { writeChunk, writeRequest } from './write-request.ts';
 
 /** 1xx responses to one request; more is an attempt to keep us busy. */
 const MAX_INTERIM = 8;
@@ -105,9 +105,8 @@ export class H1Client implements Upstream, WireOwner, Watched {
 
   sendBody(buf: Buffer, start: number, end: number): void {
     if (end === start) return;
-    if (this.#requestChunked) this.#wire.writeText(chunkHead(end - start));
-    this.#wire.writeOctets(buf, start, end);
-    if (this.#requestChunked) this.#wire.writeText('\r\n');
+    if (this.#requestChunked) writeChunk(this.#wire, buf, start, end);
+    else this.#wire.writeOctets(buf, start, end);
   }
 
   sendEnd(): void {
@@ -166,11 +165,7 @@ export class H1Client implements Upstream, WireOwner, Watched {
     }
     if (this.#state === 'body') p = this.#takeBody(buf, p, end);
     // What follows a complete response was never asked for.
-    if (p >= 0 && p < end && this.#resting()) this.destroy();
-  }
-
-  #resting(): boolean {
-    return this.#state === 'idle';
+    if (p >= 0 && p < end && (this.#state as State) === 'idle') this.destroy();
   }
 
   /** Reads heads until a final one. Gives where its body begins, or -1 when all is taken or over. */

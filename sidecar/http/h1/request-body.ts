@@ -5,6 +5,8 @@ import type { RequestInfo } from './request.ts';
 /** A body must come at this rate, after a grace: fewer octets tie up memory for nothing. */
 const MIN_OCTETS_PER_MS = 0.5;
 const GRACE_MS = 5000;
+/** Octets that are read and dropped after an early answer, so that the connection can go on. */
+const MAX_DRAIN = 64 * 1024;
 
 /** Reads the body of a request, whatever its framing. */
 export class RequestBody {
@@ -13,6 +15,8 @@ export class RequestBody {
   #left = 0;
   #sinceMs = 0;
   #received = 0;
+  /** RFC 9110 section 10.1.1: who waits for 100 Continue may never send the body. */
+  #mayNotCome = false;
   dataStart = 0;
   dataEnd = 0;
   done = true;
@@ -29,12 +33,17 @@ export class RequestBody {
     this.problem = undefined;
     this.#sinceMs = nowMs;
     this.#received = 0;
+    this.#mayNotCome = info.expectContinue;
   }
 
-  /** Octets still to come; Infinity when nobody knows. */
-  get left(): number {
-    if (this.done) return 0;
-    return this.#isChunked ? Number.POSITIVE_INFINITY : this.#left;
+  /** The caller has been told to send it. */
+  asked(): void {
+    this.#mayNotCome = false;
+  }
+
+  /** True when what is still to come is worth reading for the sake of the next request. */
+  get drainable(): boolean {
+    return this.done || !(this.#mayNotCome || this.#isChunked || this.#left > MAX_DRAIN);
   }
 
   /** Takes buf[start, end) up to the body's end: content is at dataStart..dataEnd. Gives the position behind it. */

@@ -7,15 +7,13 @@ import type { ConnectionStats } from '../../telemetry/telemetry.ts';
 import * as attempt from '../attempt.ts';
 import { type Downstream, errorReply, HttpExchange, type ListenerContext, type Upstream } from '../exchange.ts';
 import { forward } from '../forward.ts';
-import { problemBody, replyHead } from '../reply.ts';
 import { INCOMPLETE, INVALID } from './head.ts';
-import { CR, LF } from './octets.ts';
-import { Partial } from './partial.ts';
 import type { Framing } from './request.ts';
 import { RequestBody } from './request-body.ts';
+import { RequestHeads } from './request-heads.ts';
 import { TargetReader } from './target.ts';
-import { chunkHead } from './write-request.ts';
-import { responseFraming, writeInterim, writeResponse } from './write-response.ts';
+import { writeChunk } from './write-request.ts';
+import { responseFraming, writeInterim, writeReply, writeResponse } from './write-response.ts';
 
 /** Absolute, from the first octet of a head (or from connecting): octets that trickle in do not put it off. */
 const HEAD_MS = 10_000;
@@ -24,8 +22,6 @@ const IDLE_MS = 60_000;
 const LINGER_MS = 1000;
 /** A caller that has closed its side may still be waiting, or be gone: so long the answer may take to begin. */
 const HALF_CLOSED_MS = 1000;
-/** Octets of body that are read and dropped after an early answer, so that the connection can go on. */
-const MAX_DRAIN = 64 * 1024;
 
 /**
  * - `head`: waiting for a request, or in the middle of its head
@@ -47,7 +43,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   readonly #onClosed: (connection: H1Server) => void;
   readonly #ex: HttpExchange;
   readonly #target = new TargetReader();
-  readonly #partial = new Partial();
+  readonly #heads: RequestHeads;
   readonly #body = new RequestBody();
   #headBuffer = Buffer.alloc(0);
   /** What came behind the present request. */
@@ -56,10 +52,8 @@ export class H1Server implements Downstream, WireOwner, Watched {
   #answered = true;
   #keepAlive = true;
   #framing: Framing = 'none';
-  #leading = 0;
   #callerDone = false;
   #callerDoneMs = 0;
-  #saidContinue = false;
 
   constructor(
     socket: Socket,
@@ -74,6 +68,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
     this.#stats = stats;
     this.#onClosed = onClosed;
     this.#ex = new HttpExchange(context, this);
+    this.#heads = new RequestHeads(this.#ex.head);
     this.#wire = new Wire(socket, this, context.loop);
     this.deadlineMs = context.loop.nowMs + HEAD_MS;
     context.loop.watch(this);
@@ -82,7 +77,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   /** Answers what has been asked, then closes. */
   drain(): void {
-    if (this.#phase === 'head' && this.#partial.empty && this.#answered) this.#wire.destroy();
+    if (this.#phase === 'head' && this.#heads.empty && this.#answered) this.#wire.destroy();
   }
 
   destroy(): void {
@@ -112,38 +107,14 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   /** Gives the position behind the head, or -1 when all has been taken. */
   #takeHead(buf: Buffer, start: number, end: number): number {
-    let p = start;
-    if (!this.#partial.empty) return this.#morePartial(buf, p, end);
-    // RFC 9112 section 2.2: an empty line before the request is let pass, one.
-    while (this.#leading < 2 && p < end && buf[p] === (this.#leading === 0 ? CR : LF)) {
-      this.#leading++;
-      p++;
-    }
-    if (p === end) return -1;
-    if (this.#leading === 1) return this.#refuse('BAD_REQUEST', 'CR without LF');
-    const { head } = this.#ex;
-    const behind = head.scanRequest(buf, p, end);
-    if (behind === INVALID) return this.#refuse(head.problem, head.problemText);
-    if (behind === INCOMPLETE) {
-      this.deadlineMs = this.#context.loop.nowMs + HEAD_MS;
-      return this.#morePartial(buf, p, end);
-    }
-    this.#leading = 0;
-    this.#begin(buf, p, behind);
+    const heads = this.#heads;
+    const fresh = heads.empty;
+    const behind = heads.find(buf, start, end);
+    if (behind === INVALID) return this.#refuse(heads.problem, heads.problemText);
+    if (behind !== INCOMPLETE) this.#begin(buf, heads.start, behind);
+    else if (heads.whole !== undefined) this.onOctets(heads.whole, 0, heads.whole.length);
+    else if (fresh && !heads.empty) this.deadlineMs = this.#context.loop.nowMs + HEAD_MS;
     return behind;
-  }
-
-  #morePartial(buf: Buffer, start: number, end: number): number {
-    this.#partial.append(buf, start, end);
-    const look = this.#partial.look();
-    if (look === 'invalid')
-      return this.#refuse(this.#partial.problem, 'the head is too large or has a forbidden octet');
-    if (look === 'complete') {
-      const whole = this.#partial.buf.subarray(0, this.#partial.length);
-      this.#partial.clear();
-      this.onOctets(whole, 0, whole.length);
-    }
-    return -1;
   }
 
   #begin(buf: Buffer, start: number, end: number): void {
@@ -164,7 +135,6 @@ export class H1Server implements Downstream, WireOwner, Watched {
     }
     ex.begin(this.#context.loop.nowMs);
     this.#answered = false;
-    this.#saidContinue = false;
     this.#keepAlive = ex.info.keepAlive;
     this.#phase = ex.requestDone ? 'answer' : 'body';
     this.#body.begin(ex.info, this.#context.loop.nowMs);
@@ -237,7 +207,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
       } else if (this.#callerDone && this.#ex.zone !== 'answering' && this.#callerDoneMs + HALF_CLOSED_MS <= nowMs)
         this.#wire.destroy();
       else if (attempt.nextDeadline(this.#ex) <= nowMs) attempt.onDeadline(this.#ex, nowMs);
-    } else if (this.#phase === 'head' && !this.#partial.empty)
+    } else if (this.#phase === 'head' && !this.#heads.empty)
       this.#refuse('REQUEST_TIMEOUT', 'the head comes too slowly');
     else this.#wire.destroy();
   }
@@ -255,7 +225,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   }
 
   sendInterim(upstream: Upstream): void {
-    if (upstream.head.status === 100) this.#saidContinue = true;
+    if (upstream.head.status === 100) this.#body.asked();
     writeInterim(this.#wire, upstream);
   }
 
@@ -265,18 +235,14 @@ export class H1Server implements Downstream, WireOwner, Watched {
   }
 
   sendReply(ex: HttpExchange, reply: Reply): void {
-    const body = problemBody(ex, reply);
-    const connection = this.#connectionField(ex, false);
-    this.#wire.writeText(`${replyHead(reply, Buffer.byteLength(body))}${connection}\r\n`);
-    if (ex.method !== 'HEAD') this.#wire.writeOctets(Buffer.from(body), 0, Buffer.byteLength(body));
+    writeReply(this.#wire, ex, reply, this.#connectionField(ex, false));
     this.#end();
   }
 
   sendBody(buf: Buffer, start: number, end: number): void {
     if (end === start) return;
-    if (this.#framing === 'chunked') this.#wire.writeText(chunkHead(end - start));
-    this.#wire.writeOctets(buf, start, end);
-    if (this.#framing === 'chunked') this.#wire.writeText('\r\n');
+    if (this.#framing === 'chunked') writeChunk(this.#wire, buf, start, end);
+    else this.#wire.writeOctets(buf, start, end);
   }
 
   sendEnd(): void {
@@ -293,10 +259,8 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   /** Says whether the connection goes on after this response, and keeps to it. */
   #connectionField(ex: HttpExchange, untilClose: boolean): string {
-    // RFC 9110 section 10.1.1: who waits for 100 Continue may never send the body that would have to be read first.
-    const drainable =
-      ex.requestDone || (this.#body.left <= MAX_DRAIN && (!ex.info.expectContinue || this.#saidContinue));
-    if (untilClose || this.#callerDone || !drainable || this.#context.draining()) this.#keepAlive = false;
+    const goesOn = !untilClose && !this.#callerDone && !this.#context.draining();
+    this.#keepAlive &&= goesOn && (ex.requestDone || this.#body.drainable);
     if (!this.#keepAlive) return 'connection: close\r\n';
     return ex.head.minor === 0 ? 'connection: keep-alive\r\n' : '';
   }
@@ -310,16 +274,15 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   /** The way is free for the next request, which may be here already. */
   #next(): void {
-    const { loop } = this.#context;
     this.#phase = 'head';
-    this.deadlineMs = loop.nowMs + IDLE_MS;
+    this.deadlineMs = this.#context.loop.nowMs + IDLE_MS;
     if (this.#callerDone) this.#close();
     else if (this.#waiting !== undefined) {
       const waiting = this.#waiting;
       this.#waiting = undefined;
       // In a turn of its own: a thousand pipelined requests must not be a thousand frames deep.
       setImmediate(() =>
-        loop.turn(() => {
+        this.#context.loop.turn(() => {
           if (this.#wire.closed) return;
           if (this.#phase === 'head') this.#wire.resume();
           this.onOctets(waiting, 0, waiting.length);

@@ -37,8 +37,13 @@ const dropInbound = dropTable([...hop, 'x-forwarded-for']);
 const dropStranger = dropTable([...hop, 'x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'forwarded']);
 
 const chunkHeads = Array.from({ length: 4096 }, (_, size) => `${size.toString(16)}\r\n`);
-/** The size line of a chunk: lower-case hexadecimal, no extension. */
-export const chunkHead = (size: number): string => chunkHeads[size] ?? `${size.toString(16)}\r\n`;
+/** Puts one chunk on the wire, its size in lower-case hexadecimal and without extension. RFC 9112 section 7.1. */
+export function writeChunk(wire: Wire, buf: Buffer, start: number, end: number): void {
+  const size = end - start;
+  wire.writeText(chunkHeads[size] ?? `${size.toString(16)}\r\n`);
+  wire.writeOctets(buf, start, end);
+  wire.writeText('\r\n');
+}
 
 /** Puts the head of the request on the wire: start line, the fields that pass, then the mesh's own. */
 export function writeRequest(wire: Wire, ex: HttpExchange): void {

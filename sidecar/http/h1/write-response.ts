@@ -1,5 +1,7 @@
+import type { Reply } from '../../../policies/policy.ts';
 import type { Wire } from '../../net/wire.ts';
 import type { HttpExchange, Upstream } from '../exchange.ts';
+import { problemBody, replyHead } from '../reply.ts';
 import { nameId } from './names.ts';
 import type { Framing } from './request.ts';
 import { isNominated, writeField } from './write-request.ts';
@@ -67,6 +69,13 @@ export function writeResponse(
           : `content-length: ${info.statedLength}\r\n`
         : 'content-length: 0\r\n';
   wire.writeText(`${own}\r\n`);
+}
+
+/** Puts an answer of the mesh's own on the wire, body included. */
+export function writeReply(wire: Wire, ex: HttpExchange, reply: Reply, connection: string): void {
+  const body = Buffer.from(problemBody(ex, reply));
+  wire.writeText(`${replyHead(reply, body.length)}${connection}\r\n`);
+  if (ex.method !== 'HEAD') wire.writeOctets(body, 0, body.length);
 }
 
 /** A 1xx response as it came, without what belongs to its connection. */

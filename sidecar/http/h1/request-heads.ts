@@ -1,0 +1,65 @@
+import type { ErrorCode } from '../../../lib/errors.ts';
+import { type Head, INCOMPLETE, INVALID } from './head.ts';
+import { CR, LF } from './octets.ts';
+import { Partial } from './partial.ts';
+
+/** Finds the head of each request in what comes on a connection, at once or octet by octet. */
+export class RequestHeads {
+  problem: ErrorCode = 'BAD_REQUEST';
+  problemText = '';
+  /** Where the head that was found begins. */
+  start = 0;
+  /** A head that came in pieces, and is complete now: all of it, to be read from its start. */
+  whole: Buffer | undefined;
+  readonly #head: Head;
+  readonly #partial = new Partial();
+  /** Octets of the empty line before a request that have come. */
+  #leading = 0;
+
+  constructor(head: Head) {
+    this.#head = head;
+  }
+
+  /** True while nothing of a next head is kept. */
+  get empty(): boolean {
+    return this.#partial.empty;
+  }
+
+  /** Scans buf[start, end). Gives the position behind the head, INVALID, or INCOMPLETE: then all of it has been kept. */
+  find(buf: Buffer, start: number, end: number): number {
+    this.whole = undefined;
+    if (!this.#partial.empty) return this.#keep(buf, start, end);
+    let p = start;
+    // RFC 9112 section 2.2: an empty line before the request is let pass, one.
+    while (this.#leading < 2 && p < end && buf[p] === (this.#leading === 0 ? CR : LF)) {
+      this.#leading++;
+      p++;
+    }
+    if (p === end) return INCOMPLETE;
+    if (this.#leading === 1) return this.#invalid('BAD_REQUEST', 'CR without LF');
+    const behind = this.#head.scanRequest(buf, p, end);
+    if (behind === INVALID) return this.#invalid(this.#head.problem, this.#head.problemText);
+    if (behind === INCOMPLETE) return this.#keep(buf, p, end);
+    this.#leading = 0;
+    this.start = p;
+    return behind;
+  }
+
+  #keep(buf: Buffer, start: number, end: number): number {
+    this.#partial.append(buf, start, end);
+    const look = this.#partial.look();
+    if (look === 'invalid')
+      return this.#invalid(this.#partial.problem, 'the head is too large or has a forbidden octet');
+    if (look === 'complete') {
+      this.whole = this.#partial.buf.subarray(0, this.#partial.length);
+      this.#partial.clear();
+    }
+    return INCOMPLETE;
+  }
+
+  #invalid(problem: ErrorCode, text: string): number {
+    this.problem = problem;
+    this.problemText = text;
+    return INVALID;
+  }
+}
