@@ -26,6 +26,7 @@ import {
 export const MAX_HEAD = 60 * 1024;
 export const MAX_FIELDS = 100;
 export const MAX_TARGET = 16 * 1024;
+export const MAX_METHOD = 64;
 
 /** The head is valid as far as it goes, and not complete. */
 export const INCOMPLETE = -1;
@@ -120,7 +121,8 @@ export class Head {
     let p = start;
     this.methodStart = p;
     while (p < end && isToken[buf[p]!] === 1) p++;
-    if (p === end) return p - start > MAX_TARGET ? this.#fail('BAD_REQUEST', 'method too long') : INCOMPLETE;
+    if (p - start > MAX_METHOD) return this.#fail('BAD_REQUEST', 'the method is too long');
+    if (p === end) return INCOMPLETE;
     if (buf[p] !== SP || p === start)
       return this.#fail('BAD_REQUEST', 'the method is not a token followed by one space');
     this.methodEnd = p++;
@@ -178,7 +180,8 @@ export class Head {
     this.reasonStart = p;
     while (p < end && isValue[buf[p]!] === 1) p++;
     this.reasonEnd = p;
-    if (p === end) return p - start > MAX_TARGET ? this.#fail('UPSTREAM_INVALID', 'reason too long') : INCOMPLETE;
+    if (p - this.reasonStart > MAX_TARGET) return this.#fail('UPSTREAM_INVALID', 'the reason is too long');
+    if (p === end) return INCOMPLETE;
     if (buf[p] !== CR) return this.#fail('UPSTREAM_INVALID', 'the reason has an octet that is not allowed');
     if (p + 1 === end) return INCOMPLETE;
     if (buf[p + 1] !== LF) return this.#fail('UPSTREAM_INVALID', 'CR without LF');
@@ -195,7 +198,7 @@ export class Head {
       const octet = buf[p + i]!;
       if (i < 7 ? octet === text.charCodeAt(i) : octet === 48 || octet === 49) continue;
       const isDigit = octet >= 48 && octet <= 57;
-      if (i >= 5 && (isDigit || i === 6)) return this.#fail('VERSION_NOT_SUPPORTED', 'neither HTTP/1.0 nor HTTP/1.1');
+      if (i >= 5 && isDigit) return this.#fail('VERSION_NOT_SUPPORTED', 'neither HTTP/1.0 nor HTTP/1.1');
       return this.#fail('BAD_REQUEST', 'this is not an HTTP version');
     }
     this.minor = buf[p + 7]! - 48;
@@ -208,7 +211,8 @@ export class Head {
     this.fieldsStart = p;
     this.count = 0;
     for (;;) {
-      if (p - start > MAX_HEAD) return this.#fail('HEAD_TOO_LARGE', `the head is larger than ${MAX_HEAD} octets`);
+      // The empty line that ends the head is still to come.
+      if (p + 2 - start > MAX_HEAD) return this.#fail('HEAD_TOO_LARGE', `the head is larger than ${MAX_HEAD} octets`);
       if (p === end) return INCOMPLETE;
       if (buf[p] === CR) {
         if (p + 1 === end) return INCOMPLETE;
@@ -226,7 +230,7 @@ export class Head {
         p++;
       }
       if (p === end) {
-        if (p - start > MAX_HEAD) continue;
+        if (p + 2 - start > MAX_HEAD) continue;
         return INCOMPLETE;
       }
       // RFC 9112 section 5.1: no space before the colon; section 5.2: no folded lines.
@@ -237,7 +241,7 @@ export class Head {
       const valueStart = p;
       while (p < end && isValue[buf[p]!] === 1) p++;
       if (p === end) {
-        if (p - start > MAX_HEAD) continue;
+        if (p + 2 - start > MAX_HEAD) continue;
         return INCOMPLETE;
       }
       if (buf[p] !== CR) return this.#fail('BAD_REQUEST', 'a field value has an octet that is not allowed');

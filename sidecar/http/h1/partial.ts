@@ -1,6 +1,9 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
-import { MAX_HEAD, MAX_TARGET } from './head.ts';
+import { MAX_HEAD, MAX_METHOD, MAX_TARGET } from './head.ts';
 import { CR, HTAB, LF } from './octets.ts';
+
+/** Position of the LF of the longest start line: method, target and version, with spaces and CR. */
+const MAX_LINE_END = MAX_METHOD + 1 + MAX_TARGET + 1 + 'HTTP/1.1\r'.length;
 
 /**
  * A head that comes in pieces. Each octet is looked at once, however small the pieces are: bad octets and sizes are
@@ -50,8 +53,8 @@ export class Partial {
           return 'complete';
         }
       } else this.#run = octet === CR ? (this.#run === 2 ? 3 : 1) : 0;
-      if (this.#seen >= MAX_HEAD) return this.#refuse('HEAD_TOO_LARGE');
-      if (this.#lines === 0 && this.#seen > MAX_TARGET + 64) return this.#refuse('TARGET_TOO_LONG');
+      if (this.#seen + 1 >= MAX_HEAD) return this.#refuse('HEAD_TOO_LARGE');
+      if (this.#lines === 0 && this.#seen > MAX_LINE_END) return this.#refuse('TARGET_TOO_LONG');
     }
     return 'more';
   }
