@@ -9,17 +9,18 @@ import { loadFilters } from '../policies/load.ts';
 import { serviceKey } from '../policies/resource.ts';
 import { Chain } from './http/chain.ts';
 import type { ListenerContext } from './http/exchange.ts';
+import { H1Client } from './http/h1/client.ts';
 import { type Listener, startListener } from './listen/listener.ts';
 import { Loop } from './net/loop.ts';
 import { Compiler } from './snapshot/compile.ts';
 import { Destinations } from './snapshot/destinations.ts';
-import type { Inputs } from './snapshot/inputs.ts';
+import type { EndpointSpec, Inputs } from './snapshot/inputs.ts';
 import type { CompiledRule, Snapshot } from './snapshot/snapshot.ts';
 import type { Edge, Telemetry } from './telemetry/telemetry.ts';
 import type { LiveCredentials } from './tls/credentials.ts';
-import { connector } from './upstream/connect.ts';
+import { type Connect, connector } from './upstream/connect.ts';
 import { Endpoint } from './upstream/endpoint.ts';
-import { Pool } from './upstream/pool.ts';
+import { type Open, Pool } from './upstream/pool.ts';
 
 export interface DataPlaneOptions {
   readonly namespace: string;
@@ -57,11 +58,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const { telemetry, clock, random, log, credentials } = options;
   const loop = new Loop(clock);
   const connect = connector(credentials, telemetry.connections('outbound', 'upstream'));
-  const makePool = (endpoint: Endpoint): Pool => new Pool(endpoint, connect, loop);
-  const destinations = new Destinations(makePool);
-  const appPool = (endpoint: Endpoint): Pool =>
-    new Pool(endpoint, connector(undefined, telemetry.connections('inbound', 'upstream')), loop);
-  const app = appEndpoint(options.app, appPool);
+  const destinations = new Destinations((spec) => endpoint(spec, connect, loop));
+  const app = endpoint(appSpec(options.app), connector(undefined, telemetry.connections('inbound', 'upstream')), loop);
   const rule = appRule(app, options);
   const compiler = new Compiler({
     filters: await loadFilters(),
@@ -136,10 +134,19 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   };
 }
 
-function appEndpoint(address: Address, pool: (endpoint: Endpoint) => Pool): Endpoint {
+/** Here, and nowhere else, is said which protocol is spoken to endpoints. */
+function endpoint(spec: EndpointSpec, connect: Connect, loop: Loop): Endpoint<H1Client> {
+  const open: Open<H1Client> = async (to, timeoutMs, pool) => {
+    const { socket, peer, stats } = await connect(to, timeoutMs);
+    return new H1Client(socket, peer, pool, loop, stats);
+  };
+  return new Endpoint(spec, new Pool(spec, open, loop));
+}
+
+function appSpec(address: Address): EndpointSpec {
   const where =
     'path' in address ? { address: `unix:${address.path}`, port: 0 } : { address: address.host, port: address.port };
-  return new Endpoint({ id: 'app', ...where, weight: 1, identity: '', locality: '', version: '' }, pool);
+  return { id: 'app', ...where, weight: 1, identity: '', locality: '', version: '' };
 }
 
 /** The one rule of the last hop: everything goes to the app. */

@@ -5,7 +5,6 @@
 import { type ErrorCode, errors } from '../../lib/errors.ts';
 import { DONE, type Reply } from '../../policies/policy.ts';
 import { errorReply, type HttpExchange, type Upstream } from './exchange.ts';
-import type { H1Client } from './h1/client.ts';
 
 /** Octets of body kept while there is no connection yet, whatever the policies say: one read at most. */
 const HOLD_WHILE_WAITING = 64 * 1024;
@@ -46,7 +45,7 @@ export function startAttempt(ex: HttpExchange): void {
   if (current() && ex.upstream === undefined) ex.cancelWait = cancel;
 }
 
-function send(ex: HttpExchange, upstream: H1Client): void {
+function send(ex: HttpExchange, upstream: Upstream): void {
   ex.upstream = upstream;
   // Inbound, the other sidecar is the caller; outbound it is the one that was called.
   if (ex.direction === 'outbound') ex.record.peer = upstream.peer;

@@ -4,6 +4,7 @@ import type { Loop } from '../net/loop.ts';
 import type { CompiledRule, Destination, Snapshot } from '../snapshot/snapshot.ts';
 import type { Edge, ExchangeRecord, Tracer } from '../telemetry/telemetry.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
+import type { Pooled } from '../upstream/pool.ts';
 import { Fields } from './fields.ts';
 import { Head } from './h1/head.ts';
 import { RequestInfo } from './h1/request.ts';
@@ -33,7 +34,7 @@ export interface Downstream {
 }
 
 /** One attempt's stream to an endpoint. */
-export interface Upstream {
+export interface Upstream extends Pooled {
   /** Of the response, once it is there. */
   readonly head: Head;
   readonly info: ResponseInfo;
@@ -125,7 +126,7 @@ export class HttpExchange implements Exchange {
   rule: CompiledRule | undefined;
   destination: Destination | undefined;
   edge: Edge | undefined;
-  endpoint: Endpoint | undefined;
+  endpoint: Endpoint<Upstream> | undefined;
   upstream: Upstream | undefined;
   tried: EndpointView[] = [];
   readonly outcome: { -readonly [K in keyof Outcome]: Outcome[K] } = {

@@ -1,6 +1,5 @@
 import type { Balancer } from '../../policies/policy.ts';
-import { Endpoint } from '../upstream/endpoint.ts';
-import type { Pool } from '../upstream/pool.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
 import type { EndpointSpec } from './inputs.ts';
 import type { Destination } from './snapshot.ts';
 
@@ -12,12 +11,12 @@ const noBalancer: Balancer = { build: () => ({ pick: () => undefined }) };
  */
 export class Destinations {
   readonly #byService = new Map<string, Destination>();
-  readonly #makePool: (endpoint: Endpoint) => Pool;
+  readonly #makeEndpoint: (spec: EndpointSpec) => Endpoint;
   /** Gone from the configuration, perhaps still busy. */
   readonly #leaving = new Set<Endpoint>();
 
-  constructor(makePool: (endpoint: Endpoint) => Pool) {
-    this.#makePool = makePool;
+  constructor(makeEndpoint: (spec: EndpointSpec) => Endpoint) {
+    this.#makeEndpoint = makeEndpoint;
   }
 
   /** The destination of a service; the same object for as long as the service is known. */
@@ -40,7 +39,7 @@ export class Destinations {
       if (same !== undefined && same.spec.version === spec.version) {
         before.delete(spec.id);
         endpoints.push(same);
-      } else endpoints.push(new Endpoint(spec, this.#makePool));
+      } else endpoints.push(this.#makeEndpoint(spec));
     }
     // The order must not depend on the order in which changes came, or two sidecars would rotate differently.
     endpoints.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));

@@ -1,8 +1,6 @@
 import { type ErrorCode, messageOf } from '../../lib/errors.ts';
-import { H1Client } from '../http/h1/client.ts';
 import type { Loop } from '../net/loop.ts';
-import type { Connect } from './connect.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { EndpointSpec } from '../snapshot/inputs.ts';
 
 /** Requests that may wait for a connection to one endpoint. */
 const MAX_WAITING = 1024;
@@ -15,44 +13,79 @@ const IDLE_MS = 50_000;
 /** So that a certificate that was renewed, or a balance that has shifted, shows before long. */
 const MAX_AGE_MS = 3_600_000;
 
-interface Waiter {
+/** A connection, as far as a pool cares; what it carries is the protocol's matter. */
+export interface Pooled {
+  /** It can take no further request. */
+  readonly dead: boolean;
+  /** Monotonic ms after which it takes no further request; the pool's to set. */
+  expiresMs: number;
+  /** How long it may rest, in ms; the pool's to set. */
+  idleMs: number;
+  /** Begins to rest: it ends itself when nothing comes for idleMs. */
+  rest(): void;
+  destroy(): void;
+}
+
+/** The connections to one endpoint, for whoever sends requests there. */
+export interface Connections<out C extends Pooled> {
+  /** An idle connection, when there is one. */
+  takeIdle(): C | undefined;
+  /** A connection as soon as there is one. Gives the function that ends the wait. */
+  lease(
+    timeoutMs: number,
+    ready: (connection: C) => void,
+    failed: (code: ErrorCode, detail: string) => void,
+  ): () => void;
+  /** How many are open. */
+  readonly connections: number;
+  /** Closes idle connections now and busy ones as they end. Requests that wait already are still served. */
+  close(): void;
+  /** Closes everything now. */
+  destroy(): void;
+}
+
+/** Opens a connection that reports to `pool`. Fails with a code of the error table. */
+export type Open<C extends Pooled> = (spec: EndpointSpec, timeoutMs: number, pool: Pool<C>) => Promise<C>;
+
+interface Waiter<C> {
   readonly timeoutMs: number;
-  readonly ready: (client: H1Client) => void;
+  readonly ready: (connection: C) => void;
   readonly failed: (code: ErrorCode, detail: string) => void;
 }
 
-/** Keep-alive connections to one endpoint. Owns them. */
-export class Pool {
-  readonly #endpoint: Endpoint;
-  readonly #connect: Connect;
+/** Connections to one endpoint that carry one request at a time and are used again. Owns them. */
+export class Pool<C extends Pooled> implements Connections<C> {
+  readonly #spec: EndpointSpec;
+  readonly #connect: Open<C>;
   readonly #loop: Loop;
   // Last in, first out: the connection used last is the least likely to be stale, and the rest can age out.
-  readonly #idle: H1Client[] = [];
-  readonly #all = new Set<H1Client>();
-  readonly #waiting: Waiter[] = [];
+  readonly #idle: C[] = [];
+  readonly #all = new Set<C>();
+  readonly #waiting: Waiter<C>[] = [];
   #connecting = 0;
   #closed = false;
 
-  constructor(endpoint: Endpoint, connect: Connect, loop: Loop) {
-    this.#endpoint = endpoint;
+  constructor(spec: EndpointSpec, connect: Open<C>, loop: Loop) {
+    this.#spec = spec;
     this.#connect = connect;
     this.#loop = loop;
   }
 
-  /** An idle connection, when there is one. */
-  takeIdle(): H1Client | undefined {
+  takeIdle(): C | undefined {
     for (;;) {
-      const client = this.#idle.pop();
-      if (client === undefined) return undefined;
-      if (!client.dead) return client;
+      const connection = this.#idle.pop();
+      if (connection === undefined) return undefined;
+      if (!connection.dead) return connection;
     }
   }
 
-  /** A connection as soon as there is one. Gives the function that ends the wait. */
-  lease(timeoutMs: number, ready: Waiter['ready'], failed: Waiter['failed']): () => void {
+  lease(timeoutMs: number, ready: Waiter<C>['ready'], failed: Waiter<C>['failed']): () => void {
     const waiter = { timeoutMs, ready, failed };
     if (this.#waiting.length >= MAX_WAITING) {
-      failed('OVERLOADED', `${this.#waiting.length} requests wait for a connection to ${this.#endpoint.label}`);
+      failed(
+        'OVERLOADED',
+        `${this.#waiting.length} requests wait for a connection to ${this.#spec.address}:${this.#spec.port}`,
+      );
       return () => {};
     }
     this.#waiting.push(waiter);
@@ -70,14 +103,13 @@ export class Pool {
 
   #open(timeoutMs: number): void {
     this.#connecting++;
-    this.#connect(this.#endpoint.spec, timeoutMs).then(
-      ({ socket, peer, stats }) =>
+    this.#connect(this.#spec, timeoutMs, this).then(
+      (connection) =>
         this.#loop.turn(() => {
           this.#connecting--;
-          const client = new H1Client(socket, peer, this.#endpoint, this, this.#loop, stats);
-          client.expiresMs = this.#loop.nowMs + MAX_AGE_MS;
-          this.#all.add(client);
-          this.#hand(client);
+          connection.expiresMs = this.#loop.nowMs + MAX_AGE_MS;
+          this.#all.add(connection);
+          this.#hand(connection);
         }),
       (error: unknown) =>
         this.#loop.turn(() => {
@@ -89,37 +121,38 @@ export class Pool {
     );
   }
 
-  #hand(client: H1Client): void {
+  #hand(connection: C): void {
     const waiter = this.#waiting.shift();
-    if (waiter !== undefined) waiter.ready(client);
-    else this.#keep(client);
+    if (waiter !== undefined) waiter.ready(connection);
+    else this.#keep(connection);
   }
 
   /** A request is over and its connection can carry another one. */
-  release(client: H1Client, keepAliveSeconds: number): void {
-    if ((this.#closed && this.#waiting.length === 0) || client.expiresMs <= this.#loop.nowMs) {
-      client.destroy();
+  release(connection: C, keepAliveSeconds: number): void {
+    if ((this.#closed && this.#waiting.length === 0) || connection.expiresMs <= this.#loop.nowMs) {
+      connection.destroy();
       return;
     }
     // One second earlier than the other end says, so that it never closes just as we send.
-    client.idleMs = keepAliveSeconds >= 0 ? Math.min(IDLE_MS, Math.max(0, keepAliveSeconds * 1000 - 1000)) : IDLE_MS;
-    if (client.idleMs === 0) client.destroy();
-    else this.#hand(client);
+    connection.idleMs =
+      keepAliveSeconds >= 0 ? Math.min(IDLE_MS, Math.max(0, keepAliveSeconds * 1000 - 1000)) : IDLE_MS;
+    if (connection.idleMs === 0) connection.destroy();
+    else this.#hand(connection);
   }
 
-  #keep(client: H1Client): void {
+  #keep(connection: C): void {
     if (this.#idle.length >= MAX_IDLE || this.#closed) {
-      client.destroy();
+      connection.destroy();
       return;
     }
-    client.rest();
-    this.#idle.push(client);
+    connection.rest();
+    this.#idle.push(connection);
   }
 
   /** A connection is gone. */
-  forget(client: H1Client): void {
-    this.#all.delete(client);
-    const at = this.#idle.indexOf(client);
+  forget(connection: C): void {
+    this.#all.delete(connection);
+    const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
     // Its place is free for somebody who waits.
     this.#openForWaiting();
@@ -129,16 +162,14 @@ export class Pool {
     return this.#all.size;
   }
 
-  /** Closes idle connections now and busy ones as they end. Requests that wait already are still served. */
   close(): void {
     this.#closed = true;
-    for (const client of [...this.#idle]) client.destroy();
+    for (const connection of [...this.#idle]) connection.destroy();
   }
 
-  /** Closes everything now. */
   destroy(): void {
     this.close();
     for (const waiter of this.#waiting.splice(0)) waiter.failed('DRAINING', 'this sidecar is shutting down');
-    for (const client of [...this.#all]) client.destroy();
+    for (const connection of [...this.#all]) connection.destroy();
   }
 }

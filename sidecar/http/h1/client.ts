@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import type { Loop, Watched } from '../../net/loop.ts';
 import { Wire, type WireOwner } from '../../net/wire.ts';
 import type { ConnectionStats } from '../../telemetry/telemetry.ts';
-import type { Endpoint } from '../../upstream/endpoint.ts';
 import type { Pool } from '../../upstream/pool.ts';
 import * as attempt from '../attempt.ts';
 import type { HttpExchange, Upstream } from '../exchange.ts';
@@ -26,7 +25,6 @@ export class H1Client implements Upstream, WireOwner, Watched {
   readonly info = new ResponseInfo();
   /** SPIFFE ID that the endpoint proved; '' over plain text. */
   readonly peer: string;
-  readonly endpoint: Endpoint;
   deadlineMs = Number.POSITIVE_INFINITY;
   watchIndex = -1;
   /** Monotonic ms after which it takes no further request. */
@@ -37,7 +35,7 @@ export class H1Client implements Upstream, WireOwner, Watched {
   served = 0;
   readonly fields = new Fields(this.head);
   readonly #wire: Wire;
-  readonly #pool: Pool;
+  readonly #pool: Pool<H1Client>;
   readonly #loop: Loop;
   readonly #stats: ConnectionStats;
   readonly #partial = new Partial();
@@ -53,9 +51,8 @@ export class H1Client implements Upstream, WireOwner, Watched {
   #requestChunked = false;
   #method = '';
 
-  constructor(socket: Socket, peer: string, endpoint: Endpoint, pool: Pool, loop: Loop, stats: ConnectionStats) {
+  constructor(socket: Socket, peer: string, pool: Pool<H1Client>, loop: Loop, stats: ConnectionStats) {
     this.peer = peer;
-    this.endpoint = endpoint;
     this.#pool = pool;
     this.#loop = loop;
     this.#stats = stats;
