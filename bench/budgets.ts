@@ -12,7 +12,7 @@ export interface Budget {
 
 const cpu = { metric: 'cpuUs' } as const;
 
-export const budgets: readonly Budget[] = [
+const budgets: readonly Budget[] = [
   { ...cpu, scenario: 'plain', contender: 'weft inbound', versus: 'haproxy', limit: 1.5 },
   { ...cpu, scenario: 'plain', contender: 'weft inbound', versus: 'envoy', limit: 0.6 },
   { ...cpu, scenario: 'plain', contender: 'weft outbound', versus: 'haproxy', limit: 1.5 },

@@ -37,7 +37,7 @@ export function parseSmapsRollup(text: string): Memory {
 }
 
 /** The process and all that descend from it. */
-export function processTree(pid: number): readonly number[] {
+function processTree(pid: number): readonly number[] {
   const found = [pid];
   for (const parent of found)
     for (const thread of readdirSync(`/proc/${parent}/task`))

@@ -149,7 +149,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** The status of one GET, or the code of the error that came instead. */
-export function ask(port: number, path: string): Promise<number | string> {
+function ask(port: number, path: string): Promise<number | string> {
   return new Promise((resolve) => {
     const request = get({ host: '127.0.0.1', port, path, agent: false, timeout: 2000 }, (answer) => {
       answer.resume();

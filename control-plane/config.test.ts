@@ -30,10 +30,10 @@ const problems = (argv: readonly string[], env: Record<string, string> = {}): st
 };
 
 test('without any setting it is a control plane for this machine', () => {
-  expect(read([], { HOME: '/home/ann' })).toEqual({
+  expect(read([], { HOME: '/Users/ann' })).toEqual({
     api: { host: '127.0.0.1', port: 7080 },
     grpc: { host: '127.0.0.1', port: 7443 },
-    stateDir: '/home/ann/.local/state/weft',
+    stateDir: '/Users/ann/.local/state/weft',
     store: { kind: 'embedded' },
     caKeyFile: undefined,
     trustDomain: 'mesh.local',

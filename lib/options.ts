@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { type Address, formatAddress, parseAddress } from './address.ts';
+import { type Address, parseAddress } from './address.ts';
 import { parseDuration } from './duration.ts';
 import type { Issue } from './issues.ts';
 
@@ -159,5 +159,3 @@ export function optionsHelp(table: Table): string {
   const lines = rows.map(([left, right]) => `${left!.padEnd(width)}  ${right}`);
   return `${lines.join('\n')}\n\nEach flag can also be given as an environment variable: --log-level is WEFT_LOG_LEVEL.\n`;
 }
-
-export const showAddress = (given: Address | undefined): string => (given === undefined ? '-' : formatAddress(given));

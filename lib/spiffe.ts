@@ -6,7 +6,7 @@ export interface Identity {
 }
 
 /** Names of namespaces and services: one DNS label (RFC 1123), so they stand in host names and SPIFFE IDs unescaped. */
-export const namePattern = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+const namePattern = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 const trustDomainPattern = /^[a-z0-9](?:[-._a-z0-9]{0,253}[a-z0-9])?$/;
 
 export const isName = (text: string): boolean => namePattern.test(text);

@@ -209,16 +209,13 @@ export const problemSchema = z.object({
   issues: z.array(issueSchema).optional(),
 });
 
-export type ApplyRequest = z.input<typeof applyRequestSchema>;
 export type ApplyReply = z.infer<typeof applyReplySchema>;
 export type Change = z.infer<typeof changeSchema>;
-export type RollbackRequest = z.input<typeof rollbackRequestSchema>;
 export type ApiEffective = z.infer<typeof effectiveSchema>;
 export type ApiRevision = z.infer<typeof revisionSchema>;
 export type ApiService = z.infer<typeof serviceSchema>;
 export type ApiProxy = z.infer<typeof proxySchema>;
 export type Convergence = z.infer<typeof convergenceSchema>;
 export type ApiEdge = z.infer<typeof edgeSchema>;
-export type TokenReply = z.infer<typeof tokenReplySchema>;
 export type ApiStatus = z.infer<typeof statusSchema>;
 export type ApiProblem = z.infer<typeof problemSchema>;

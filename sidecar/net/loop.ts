@@ -15,7 +15,7 @@ export interface Flushable {
 }
 
 /** How often deadlines are looked at, in ms: a deadline is met this much late at most. */
-export const SWEEP_MS = 20;
+const SWEEP_MS = 20;
 
 const READ_OCTETS = 64 * 1024;
 /** Room for one full read and the heads around it, so that one pass seldom needs a second buffer. */

@@ -6,7 +6,7 @@ import type { Edge, ExchangeRecord } from './telemetry.ts';
 const statusClasses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 /** What `code` may be besides '': the error table, a reply that redirects, and whatever should not have come. */
-export const recordCodes: readonly string[] = [...Object.keys(errors), 'REDIRECT', 'other'];
+const recordCodes: readonly string[] = [...Object.keys(errors), 'REDIRECT', 'other'];
 const codeIndex = new Map(recordCodes.map((code, index) => [code, index]));
 const otherCode = recordCodes.length - 1;
 

@@ -14,7 +14,7 @@ export const isValue = table((octet) => octet === 9 || (octet >= 32 && octet !==
 /** Octets of a request target that need no second look: VCHAR without `#` (a fragment is never sent) and without those below. */
 export const PLAIN = 0;
 /** `%`, `\`, `;`: the path must be looked at closely. */
-export const SPECIAL = 1;
+const SPECIAL = 1;
 export const SLASH = 2;
 export const DOT = 3;
 export const QUERY = 4;
