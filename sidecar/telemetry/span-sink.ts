@@ -2,17 +2,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import type { EdgeStats } from './edge-stats.ts';
+import type { FinishedExchange } from './finished-exchange.ts';
 import type { SpanExport } from './spans.ts';
 import type { ExchangeRecord } from './telemetry.ts';
-
-/** A finished exchange, kept for its span: a record is reused for the next exchange of its connection. */
-export interface FinishedExchange {
-  readonly direction: 'inbound' | 'outbound';
-  readonly peer: string;
-  readonly record: Readonly<ExchangeRecord>;
-  /** Ms since 1970. */
-  readonly startWallMs: number;
-}
 
 /** Where sampled exchanges go. */
 export interface SpanSink {

@@ -5,7 +5,7 @@ import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opent
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
-import type { FinishedExchange } from './span-sink.ts';
+import type { FinishedExchange } from './finished-exchange.ts';
 
 /** Spans on their way to a collector. Loaded only where there is one: it weighs 30 MB. */
 export interface SpanExport {
