@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
 import { MAX_FIELDS, MAX_HEAD, parseChunkSize } from './head.ts';
-import { CR, LF } from './octets.ts';
+import { CR, hexValue, isValue, LF } from './octets.ts';
 
 /** Octets of chunk extensions that one message may have; they are checked and dropped (RFC 9112 section 7.1.1). */
 const MAX_EXTENSIONS = 4096;
@@ -9,7 +9,7 @@ const MAX_DIGITS = 16;
 
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const quoted = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';
-const extensions = new RegExp(`^(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|${quoted}))?)*[ \\t]*$`);
+const extensions = new RegExp(`^(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|${quoted}))?)*$`);
 const trailer = new RegExp(`^${token}:[\\t\\x20-\\x7e\\x80-\\xff]*$`);
 
 type State = 'size' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer' | 'trailer-lf' | 'done';
@@ -91,6 +91,9 @@ export class ChunkedDecoder {
     switch (this.#state) {
       case 'size':
         if (octet === CR) this.#state = 'size-lf';
+        // At once, not at the end of the line: behind a bare LF that may never come.
+        else if (this.#line.length === 0 ? hexValue[octet] === 255 : isValue[octet] === 0)
+          return this.#refuse('BAD_REQUEST');
         else this.#line.push(octet);
         return this.#line.length <= MAX_DIGITS + MAX_EXTENSIONS || this.#refuse('BAD_REQUEST');
       case 'size-lf':
@@ -103,6 +106,7 @@ export class ChunkedDecoder {
         return octet === LF || this.#refuse('BAD_REQUEST');
       case 'trailer':
         if (octet === CR) this.#state = 'trailer-lf';
+        else if (isValue[octet] === 0) return this.#refuse('BAD_REQUEST');
         else {
           this.#line.push(octet);
           if (++this.#trailerOctets > MAX_HEAD) return this.#refuse('HEAD_TOO_LARGE');
