@@ -83,7 +83,10 @@ function shopOf(running: Running, state: string, server: () => string): Omit<Sho
     process: find,
     signal(name, signal) {
       const { pid } = find(name) ?? { pid: undefined };
-      if (pid === undefined) throw new Error(`there is no process ${name}`);
+      if (pid === undefined) {
+        const others = mine().map((one) => nameOf(one) ?? one.argv.join(' '));
+        throw new Error(`there is no process ${name}, only ${others.join(', ')}`);
+      }
       process.kill(pid, signal);
       return pid;
     },
