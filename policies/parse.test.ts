@@ -127,7 +127,7 @@ spec:
     ['{}', '1:1: apiVersion: is required: an API version such as weft.dev/v1'],
     [
       'kind: Servce',
-      "1:7: kind: must be one of Service, TimeoutPolicy, RetryPolicy, LoadBalancerPolicy, HTTPRoute, not 'Servce'; did you mean 'Service'?",
+      `1:7: kind: must be one of ${[...schemas.keys()].join(', ')}, not 'Servce'; did you mean 'Service'?`,
     ],
     ['kind: Service', '1:1: spec: is required: an object with fields'],
     ['kind: Service\nspec: 3', '2:7: spec: must be an object with fields, not 3'],

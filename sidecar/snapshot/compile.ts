@@ -71,6 +71,9 @@ class Pass {
     this.#options = options;
     this.#inputs = inputs;
     this.#keptBefore = keptBefore;
+    // What this version does not know it cannot keep to; passing it over could lift a policy that guards something.
+    for (const [name, { key }] of inputs.resources)
+      if (!roleOf.has(key.kind)) this.issues.add('kind', `${name}: this sidecar does not know the kind ${key.kind}`);
     this.#policies = this.#resources('policy').map((resource) => ({ resource, targets: policyTargets(resource) }));
     this.#names = new Set([
       ...this.#resources('service').map(({ metadata }) => serviceKey(metadata.namespace, metadata.name)),
