@@ -76,9 +76,9 @@ function addressOf(flag: string, given: string | undefined): Address | undefined
 
 function next({ client, sidecars, logs }: Up): string {
   const [some] = sidecars;
-  return `${serverHint(client.server)}The mesh runs; Ctrl-C ends it. Output of the processes: ${logs}
+  return `The mesh runs; Ctrl-C ends it. Output of the processes: ${logs}
 
-  weft services                    who is there
+${serverHint(client.server)}  weft services                    who is there
   weft edges --watch               who talks to whom
   curl -H 'host: ${some?.service}' http://${some?.outbound}/     a request as ${some?.name} would send it
 `;

@@ -52,7 +52,6 @@ export async function runShop(
       signal: told,
     });
     try {
-      terminal.out(welcome(up, outboundOf(up), terminal));
       const visits = await openShop(up, screen, options, told);
       terminal.out(summary(visits, await edgesOrNone(up), deaths, terminal));
       const good = visits.failures === 0 && visits.requests > 0;
@@ -75,7 +74,7 @@ async function openShop(
   told: AbortSignal,
 ): Promise<Visits> {
   let notes = 0;
-  const visits = startVisitor({
+  const visits = await startVisitor({
     outbound: outboundOf(up),
     service: 'web',
     perSecond: rate!,
@@ -83,6 +82,7 @@ async function openShop(
       if (notes++ < maxNotes) screen.log(terminal.paint('red', plain(`a request failed: ${reason}`)));
     },
   });
+  terminal.out(welcome(up, outboundOf(up), terminal));
   const end = forMs === undefined ? told : AbortSignal.any([told, AbortSignal.timeout(forMs)]);
   await showTraffic(up, screen, terminal, visits.visits, end);
   await visits.close();

@@ -23,14 +23,17 @@ const timeoutMs = 15_000;
 const maxInFlight = 256;
 const maxReasons = 10;
 
-/** Asks for the page of a service, at a steady rate, as an app beside this sidecar would. */
-export function startVisitor(options: {
+/**
+ * Asks for the page of a service, at a steady rate, as an app beside this sidecar would. Resolves after the first answer:
+ * with it every service on the way has heard of the next one.
+ */
+export async function startVisitor(options: {
   /** host:port of the sidecar's outbound listener. */
   readonly outbound: string;
   readonly service: string;
   readonly perSecond: number;
   readonly onFailure: (reason: string) => void;
-}): Visitor {
+}): Promise<Visitor> {
   const [host, port] = options.outbound.split(':');
   const agent = new Agent({ keepAlive: true });
   const buckets = new Array<number>(bucketCount).fill(0);
@@ -68,6 +71,7 @@ export function startVisitor(options: {
       sent.end();
     });
 
+  await visit();
   const timer = setInterval(() => {
     if (underWay.size >= maxInFlight) return fail('too many requests wait for an answer');
     const visiting = visit().finally(() => underWay.delete(visiting));

@@ -18,7 +18,7 @@ Try, in another terminal:
   curl -H 'host: web' http://${outbound}/     a visit of your own
   curl ${server}/v1/edges              what the table shows, as JSON
 Then:
-  ${serverHint(server)}bin/weft services       who is there
+${serverHint(server)}  bin/weft services       who is there
   bin/weft proxies        which sidecar runs which revision
   bin/weft get            the policies; edit examples/shop/mesh.yaml, and
   bin/weft diff examples/shop/mesh.yaml && bin/weft apply --wait examples/shop/mesh.yaml

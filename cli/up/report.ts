@@ -10,6 +10,6 @@ export const sidecarColumns: readonly Column<Sidecar>[] = [
   { title: 'ADMIN', value: ({ admin }) => `http://${admin}` },
 ];
 
-/** The start of every command that talks to this mesh, where it does not run at the usual address. */
+/** A line to type before every command that talks to this mesh, where it does not run at the usual address. */
 export const serverHint = (server: string): string =>
-  server === 'http://127.0.0.1:7080' ? '' : `export WEFT_SERVER=${server}   # the usual port was taken\n`;
+  server === 'http://127.0.0.1:7080' ? '' : `  export WEFT_SERVER=${server}\n`;
