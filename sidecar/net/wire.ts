@@ -124,6 +124,11 @@ export class Wire implements Flushable {
     this.advance(out.write(text, this.#length, 'latin1'));
   }
 
+  /** True when the kernel or TLS has all of the output. */
+  get flushed(): boolean {
+    return this.#inFlight === undefined && this.#length === 0;
+  }
+
   /** Sends what has been put together. Called by the loop. */
   flush(): void {
     this.#dirty = false;
@@ -140,7 +145,7 @@ export class Wire implements Flushable {
     if (directWrite(this.socket, out, length, this.#onWritten)) {
       this.#inFlight = undefined;
       this.loop.giveBuffer(out);
-    } else if (length > HIGH_OCTETS) this.#congested = true;
+    } else if (length > HIGH_OCTETS && this.#inFlight !== undefined) this.#congested = true;
   }
 
   readonly #onWritten = (): void => {
@@ -151,7 +156,7 @@ export class Wire implements Flushable {
     if (this.closed) return;
     this.loop.turn(() => {
       if (this.#length > 0) this.flush();
-      if (this.#inFlight === undefined && this.#length === 0) {
+      if (this.flushed) {
         if (this.#ending) this.socket.end();
         if (this.#congested) {
           this.#congested = false;

@@ -76,7 +76,7 @@ test.each(goodRequests)('a request head in order is taken, and is the same where
   }
 });
 
-const badRequests: readonly (readonly [string, string, string?])[] = [
+const badRequests: [string, string, string?][] = [
   ['no method', ' / HTTP/1.1\r\n\r\n'],
   ['a method that is no token', 'GE(T / HTTP/1.1\r\n\r\n'],
   ['two spaces before the target', 'GET  / HTTP/1.1\r\n\r\n'],
@@ -122,7 +122,7 @@ const badRequests: readonly (readonly [string, string, string?])[] = [
   ['a method beyond the limit', `${'X'.repeat(MAX_TARGET)} / HTTP/1.1\r\n\r\n`],
 ];
 
-test.each(badRequests)('a request head with %s is refused', (_, text, problem = 'BAD_REQUEST') => {
+test.each(badRequests)('a request head with %s is refused', (_, text: string, problem = 'BAD_REQUEST') => {
   const { result, head } = scan('scanRequest', text);
   expect([result, head.problem]).toEqual([INVALID, problem]);
   expect(head.problemText).not.toBe('');

@@ -36,9 +36,10 @@ export class RequestBody {
     this.#mayNotCome = info.expectContinue;
   }
 
-  /** The caller has been told to send it. */
-  asked(): void {
+  /** The caller has been told to send it, and not before. */
+  asked(nowMs: number): void {
     this.#mayNotCome = false;
+    this.resumed(nowMs);
   }
 
   /** True when what is still to come is worth reading for the sake of the next request. */
@@ -49,6 +50,7 @@ export class RequestBody {
   /** Takes buf[start, end) up to the body's end: content is at dataStart..dataEnd. Gives the position behind it. */
   take(buf: Buffer, start: number, end: number): number {
     this.#received += end - start;
+    this.#mayNotCome = false;
     if (this.#isChunked) {
       const p = this.#chunked.feed(buf, start, end);
       this.dataStart = this.#chunked.dataStart;
@@ -73,6 +75,7 @@ export class RequestBody {
   }
 
   tooSlow(nowMs: number): boolean {
+    if (this.#mayNotCome) return false;
     const late = nowMs - this.#sinceMs - GRACE_MS;
     return late > 0 && this.#received < late * MIN_OCTETS_PER_MS;
   }

@@ -3,16 +3,16 @@ import { type Head, INCOMPLETE, INVALID } from './head.ts';
 import { CR, LF } from './octets.ts';
 import { Partial } from './partial.ts';
 
-/** Finds the head of each request in what comes on a connection, at once or octet by octet. */
+/** Finds the head of each request in what comes on a connection, at once or octet by octet, and keeps it. */
 export class RequestHeads {
   problem: ErrorCode = 'BAD_REQUEST';
   problemText = '';
-  /** Where the head that was found begins. */
-  start = 0;
   /** A head that came in pieces, and is complete now: all of it, to be read from its start. */
   whole: Buffer | undefined;
   readonly #head: Head;
   readonly #partial = new Partial();
+  /** The last head that was found: the read buffer is for the next read, and the head is needed until the exchange is over. */
+  #kept = Buffer.alloc(0);
   /** Octets of the empty line before a request that have come. */
   #leading = 0;
 
@@ -41,7 +41,10 @@ export class RequestHeads {
     if (behind === INVALID) return this.#invalid(this.#head.problem, this.#head.problemText);
     if (behind === INCOMPLETE) return this.#keep(buf, p, end);
     this.#leading = 0;
-    this.start = p;
+    const length = behind - p;
+    if (this.#kept.length < length) this.#kept = Buffer.allocUnsafe(Math.max(1024, length));
+    buf.copy(this.#kept, 0, p, behind);
+    this.#head.moveTo(this.#kept, p);
     return behind;
   }
 

@@ -45,7 +45,6 @@ export class H1Server implements Downstream, WireOwner, Watched {
   readonly #target = new TargetReader();
   readonly #heads: RequestHeads;
   readonly #body = new RequestBody();
-  #headBuffer = Buffer.alloc(0);
   /** What came behind the present request. */
   #waiting: Buffer | undefined;
   #phase: Phase = 'head';
@@ -77,7 +76,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   /** Answers what has been asked, then closes. */
   drain(): void {
-    if (this.#phase === 'head' && this.#heads.empty && this.#answered) this.#wire.destroy();
+    if (this.#phase === 'head' && this.#heads.empty && this.#waiting === undefined) this.#close();
   }
 
   destroy(): void {
@@ -93,15 +92,16 @@ export class H1Server implements Downstream, WireOwner, Watched {
   onOctets(buf: Buffer, start: number, end: number): void {
     let p = start;
     while (p < end && p >= 0) {
-      if (this.#phase === 'head') p = this.#takeHead(buf, p, end);
-      else if (this.#phase === 'body') p = this.#takeBody(buf, p, end);
-      else if (this.#phase === 'closing') return;
-      else {
-        // A pipelined request waits, and no more is read meanwhile: its size is bounded by one read.
-        this.#waiting = Buffer.from(buf.subarray(p, end));
+      if (this.#phase === 'closing') return;
+      if (this.#phase === 'body') p = this.#takeBody(buf, p, end);
+      // A caller that asks and does not read is not answered without end: its next request waits, too.
+      else if (this.#phase === 'answer' || this.#waiting !== undefined || this.#wire.congested) {
+        // No more is read meanwhile. TLS may still deliver the rest of a read, which is bounded.
+        const more = buf.subarray(p, end);
+        this.#waiting = this.#waiting === undefined ? Buffer.from(more) : Buffer.concat([this.#waiting, more]);
         this.#wire.pause();
         return;
-      }
+      } else p = this.#takeHead(buf, p, end);
     }
   }
 
@@ -111,28 +111,19 @@ export class H1Server implements Downstream, WireOwner, Watched {
     const fresh = heads.empty;
     const behind = heads.find(buf, start, end);
     if (behind === INVALID) return this.#refuse(heads.problem, heads.problemText);
-    if (behind !== INCOMPLETE) this.#begin(buf, heads.start, behind);
+    if (behind !== INCOMPLETE) this.#begin();
     else if (heads.whole !== undefined) this.onOctets(heads.whole, 0, heads.whole.length);
     else if (fresh && !heads.empty) this.deadlineMs = this.#context.loop.nowMs + HEAD_MS;
     return behind;
   }
 
-  #begin(buf: Buffer, start: number, end: number): void {
+  #begin(): unknown {
     const ex = this.#ex;
-    // The read buffer is for the next read; the head is needed until the exchange is over.
-    const length = end - start;
-    if (this.#headBuffer.length < length) this.#headBuffer = Buffer.allocUnsafe(Math.max(1024, length));
-    buf.copy(this.#headBuffer, 0, start, end);
-    ex.head.moveTo(this.#headBuffer, start);
-    if (!ex.info.read(ex.head)) {
-      this.#refuse(ex.info.problem, ex.info.problemText);
-      return;
-    }
+    if (!ex.info.read(ex.head)) return this.#refuse(ex.info.problem, ex.info.problemText);
     const problem = this.#target.read(ex.head, ex.info, ex);
-    if (problem !== undefined) {
-      this.#refuse(problem.code, problem.text);
-      return;
-    }
+    if (problem !== undefined) return this.#refuse(problem.code, problem.text);
+    if (ex.info.length > this.#context.maxBody)
+      return this.#refuse('BODY_TOO_LARGE', `${ex.info.length} octets of body`);
     ex.begin(this.#context.loop.nowMs);
     this.#answered = false;
     this.#keepAlive = ex.info.keepAlive;
@@ -140,7 +131,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
     this.#body.begin(ex.info, this.#context.loop.nowMs);
     // Looked at in every sweep: times of an exchange change with each attempt.
     this.deadlineMs = Number.NEGATIVE_INFINITY;
-    forward(ex);
+    return forward(ex);
   }
 
   #takeBody(buf: Buffer, start: number, end: number): number {
@@ -183,7 +174,8 @@ export class H1Server implements Downstream, WireOwner, Watched {
     this.#callerDone = true;
     this.#callerDoneMs = this.#context.loop.nowMs;
     // In the middle of a request this is the end of it; behind one, the caller may still wait for the answer.
-    if (this.#phase !== 'answer') this.#wire.destroy();
+    if (this.#phase === 'body' ? !this.#answered : this.#phase === 'head' && !this.#heads.empty) this.#wire.destroy();
+    else if (this.#phase === 'body' || (this.#phase === 'head' && this.#waiting === undefined)) this.#close();
   }
 
   onClose(): void {
@@ -196,6 +188,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   onDrained(): void {
     attempt.onDownstreamDrained(this.#ex);
+    this.#takeWaiting();
   }
 
   onDeadline(nowMs: number): void {
@@ -209,7 +202,8 @@ export class H1Server implements Downstream, WireOwner, Watched {
       else if (attempt.nextDeadline(this.#ex) <= nowMs) attempt.onDeadline(this.#ex, nowMs);
     } else if (this.#phase === 'head' && !this.#heads.empty)
       this.#refuse('REQUEST_TIMEOUT', 'the head comes too slowly');
-    else this.#wire.destroy();
+    else if (this.#wire.flushed) this.#wire.destroy();
+    else this.#wire.abort();
   }
 
   // What goes out.
@@ -225,7 +219,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   }
 
   sendInterim(upstream: Upstream): void {
-    if (upstream.head.status === 100) this.#body.asked();
+    if (upstream.head.status === 100) this.#body.asked(this.#context.loop.nowMs);
     writeInterim(this.#wire, upstream);
   }
 
@@ -259,7 +253,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   /** Says whether the connection goes on after this response, and keeps to it. */
   #connectionField(ex: HttpExchange, untilClose: boolean): string {
-    const goesOn = !untilClose && !this.#callerDone && !this.#context.draining();
+    const goesOn = !untilClose && !(this.#callerDone && this.#waiting === undefined) && !this.#context.draining();
     this.#keepAlive &&= goesOn && (ex.requestDone || this.#body.drainable);
     if (!this.#keepAlive) return 'connection: close\r\n';
     return ex.head.minor === 0 ? 'connection: keep-alive\r\n' : '';
@@ -276,25 +270,24 @@ export class H1Server implements Downstream, WireOwner, Watched {
   #next(): void {
     this.#phase = 'head';
     this.deadlineMs = this.#context.loop.nowMs + IDLE_MS;
-    if (this.#callerDone) this.#close();
-    else if (this.#waiting !== undefined) {
-      const waiting = this.#waiting;
-      this.#waiting = undefined;
-      // In a turn of its own: a thousand pipelined requests must not be a thousand frames deep.
-      setImmediate(() =>
-        this.#context.loop.turn(() => {
-          if (this.#wire.closed) return;
-          if (this.#phase === 'head') this.#wire.resume();
-          this.onOctets(waiting, 0, waiting.length);
-        }),
-      );
-    } else this.#wire.resume();
+    // In a turn of its own: a thousand pipelined requests must not be a thousand frames deep.
+    if (this.#waiting !== undefined) setImmediate(() => this.#context.loop.turn(() => this.#takeWaiting()));
+    else if (this.#callerDone) this.#close();
+    else this.#wire.resume();
+  }
+
+  #takeWaiting(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined || this.#phase !== 'head' || this.#wire.congested) return;
+    this.#waiting = undefined;
+    this.#wire.resume();
+    this.onOctets(waiting, 0, waiting.length);
   }
 
   #close(): void {
     this.#phase = 'closing';
-    this.deadlineMs = this.#context.loop.nowMs + LINGER_MS;
     this.#wire.resume();
     this.#wire.end();
+    this.deadlineMs = this.#context.loop.nowMs + (this.#wire.flushed ? LINGER_MS : IDLE_MS);
   }
 }
