@@ -43,6 +43,16 @@ async function underLoad(path: Path, generate: () => Promise<Load>): Promise<{ l
 export const saturated = async (rig: Rig, path: Path, seconds: number): Promise<Sample> =>
   (await underLoad(path, () => wrk(rig, { port: path.port, path: '/' }, seconds))).sample;
 
+/** Longest warm-up in seconds, for machines so slow or busy that the requests do not come together. */
+const longestWarmUp = 30;
+
+/** Load until that many requests were answered. By number, not by time: a JIT counts calls, and a busy machine makes few. */
+export async function warmUp(rig: Rig, path: Path, requests: number): Promise<void> {
+  const step = 2;
+  for (let done = 0, spent = 0; done < requests && spent < longestWarmUp; spent += step)
+    done += (await wrk(rig, { port: path.port, path: '/' }, step)).requests;
+}
+
 /** 1000 requests a second, answers of 1 kB. */
 export const constantRate = async (rig: Rig, path: Path, seconds: number): Promise<Sample> =>
   (await underLoad(path, () => fortio(rig, { port: path.port, path: '/1k' }, seconds))).sample;

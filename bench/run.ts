@@ -1,4 +1,4 @@
-import { InvalidRun } from './measure.ts';
+import { InvalidRun, warmUp } from './measure.ts';
 import type { Row, Sample, Table } from './metrics.ts';
 import type { Contender, Path, Stage } from './peers/peer.ts';
 import { isInstalled } from './rig.ts';
@@ -43,8 +43,7 @@ export async function runScenario(scenario: Scenario, stage: Stage, pace: Pace):
       await attempt(contender, 'warm up', async () => {
         const path = await contender.start(stage);
         paths.set(contender, path);
-        if (contender.warmUpSeconds > 0)
-          await scenario.measure(stage.rig, path, Math.max(contender.warmUpSeconds, pace.seconds), contender);
+        await warmUp(stage.rig, path, contender.warmUpRequests);
       });
   for (let round = 1; round <= pace.rounds; round++)
     for (const contender of able) {

@@ -25,7 +25,7 @@ export interface Scenario {
 const direct: Contender = {
   name: 'no proxy',
   programs: [],
-  warmUpSeconds: 0,
+  warmUpRequests: 0,
   start: async ({ backend }) => ({ port: backend, processes: [], readyMs: 0 }),
 };
 

@@ -86,7 +86,7 @@ function startEnvoy(rig: Rig, name: string, port: number, text: string) {
 export const envoyPlain: Contender = {
   name: 'envoy',
   programs: ['envoy'],
-  warmUpSeconds: 1,
+  warmUpRequests: 10_000,
   async start({ rig, backend }) {
     const port = await freePort();
     const started = startEnvoy(rig, 'envoy', port, config(port, backend, {}, {}));
@@ -97,7 +97,7 @@ export const envoyPlain: Contender = {
 export const envoyMtls: Contender = {
   name: 'envoy',
   programs: ['envoy'],
-  warmUpSeconds: 1,
+  warmUpRequests: 10_000,
   async start({ rig, backend, certificates }) {
     const near = await freePort();
     const far = await freePort();

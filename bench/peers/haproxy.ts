@@ -35,7 +35,7 @@ function startHaproxy(rig: Rig, name: string, port: number, text: string) {
 export const haproxyPlain: Contender = {
   name: 'haproxy',
   programs: ['haproxy'],
-  warmUpSeconds: 1,
+  warmUpRequests: 10_000,
   async start({ rig, backend }) {
     const port = await freePort();
     const started = startHaproxy(rig, 'haproxy', port, config(`127.0.0.1:${port}`, `127.0.0.1:${backend}`));
@@ -46,7 +46,7 @@ export const haproxyPlain: Contender = {
 export const haproxyMtls: Contender = {
   name: 'haproxy',
   programs: ['haproxy'],
-  warmUpSeconds: 1,
+  warmUpRequests: 10_000,
   async start({ rig, backend, certificates }) {
     const near = await freePort();
     const far = await freePort();

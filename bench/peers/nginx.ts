@@ -35,7 +35,7 @@ export async function startBackend(rig: Rig): Promise<{ readonly port: number; r
 export const nginxPlain: Contender = {
   name: 'nginx',
   programs: ['nginx'],
-  warmUpSeconds: 1,
+  warmUpRequests: 10_000,
   async start({ rig, backend }) {
     const port = await freePort();
     const upstream = `upstream next { server 127.0.0.1:${backend}; keepalive 256; keepalive_requests 1000000000; keepalive_timeout 600s; }`;

@@ -24,8 +24,8 @@ export interface Contender {
   readonly name: string;
   /** Programs that must be installed for it. */
   readonly programs: readonly string[];
-  /** Seconds of load before the first measurement; a JIT needs more than a compiled program. */
-  readonly warmUpSeconds: number;
+  /** Answered before the first measurement; a JIT needs more of them than a compiled program. */
+  readonly warmUpRequests: number;
   start(stage: Stage): Promise<Path>;
 }
 

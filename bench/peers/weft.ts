@@ -52,7 +52,7 @@ spec:
 
 /** To look inside: more flags for Node, and where its output goes. */
 export type Inspect = Pick<Role, 'nodeFlags' | 'onLine'>;
-const common = { programs: [], warmUpSeconds: 6 };
+const common = { programs: [], warmUpRequests: 100_000 };
 
 /** The role beside the callee: takes requests from the network, forwards to the app. */
 export const weftInbound = (inspect: Inspect = {}): Contender => ({
