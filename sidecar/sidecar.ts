@@ -84,6 +84,7 @@ export async function startSidecar(
       readiness({
         draining,
         certified: config.mtls === 'off' || credentials?.current !== undefined,
+        uncertified: identity?.problem() ?? '',
         dataPlane,
         appUp: probe.up(),
       });
@@ -158,13 +159,15 @@ async function loadFile(config: SidecarConfig, dataPlane: DataPlane): Promise<vo
 function readiness(now: {
   readonly draining: boolean;
   readonly certified: boolean;
+  /** Why there is no certificate, where that is known. */
+  readonly uncertified: string;
   readonly dataPlane: DataPlane;
   readonly appUp: boolean;
 }): { ready: boolean; reason: string } {
   const reason = now.draining
     ? 'draining'
     : !now.certified
-      ? 'no certificate yet: nothing may pass'
+      ? `no certificate yet, so nothing may pass${now.uncertified && `: ${now.uncertified}`}`
       : !now.dataPlane.snapshot.current.ready
         ? 'no configuration yet'
         : now.appUp

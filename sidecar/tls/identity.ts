@@ -39,6 +39,8 @@ export interface RunningIdentity {
   readonly live: LiveCredentials;
   /** Resolves with the first certificate; rejects, with what to do next, when there will be none. */
   readonly ready: Promise<void>;
+  /** Why the last attempt to get a certificate failed; empty when it did not. */
+  problem(): string;
   /** Trusts exactly these roots (DER) from now on, for instance those of a push from the control plane. */
   updateRoots(roots: readonly Uint8Array[]): void;
   close(): Promise<void>;
@@ -63,6 +65,7 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
   // Whoever waits gets the rejection; it is in the log as well, so nobody has to wait.
   ready.promise.catch(() => undefined);
   let failures = 0;
+  let lastProblem = '';
   let cancel = (): void => undefined;
   let work: Promise<void> = Promise.resolve();
   let saving: Promise<void> = Promise.resolve();
@@ -85,6 +88,7 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
     live.set(next);
     log.info('identity.ready', { spiffeId: next.spiffeId, how, expires: new Date(next.notAfter).toISOString() });
     failures = 0;
+    lastProblem = '';
     plan(next.notAfter);
     ready.resolve();
     if (how !== 'stored') save();
@@ -106,6 +110,7 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
     } catch (thrown) {
       if (ended.signal.aborted) return;
       const problem = explain(thrown);
+      lastProblem = problem;
       // With a certificate the control plane may still come round; with a token file the user may put another one.
       if (isFinal(thrown) && options.tokenFile === undefined && live.current === undefined) {
         log.error('identity.refused', { problem });
@@ -153,6 +158,7 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
   return {
     live,
     ready: ready.promise,
+    problem: () => lastProblem,
     updateRoots(roots) {
       const current = live.current;
       if (current === undefined) return;

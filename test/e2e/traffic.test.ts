@@ -19,7 +19,11 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 }, 30_000);
 
-const services = [
+const services: readonly {
+  readonly name: string;
+  readonly instances?: number;
+  readonly env?: Readonly<Record<string, string>>;
+}[] = [
   { name: 'caller' },
   { name: 'old' },
   { name: 'new' },
