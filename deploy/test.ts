@@ -121,7 +121,8 @@ async function runJest(paths: readonly string[]): Promise<void> {
     count.skipped += told.skipped.length;
     verdict(told.failed === 0, started, `${path}  ${told.passed} passed`);
     if (told.failed > 0) say([told.problem, ...told.printed].join('\n'));
-    skips.push(...told.skipped.map((name) => `${path}: ${name}`), ...told.reasons.map((reason) => `  ${reason}`));
+    if (told.skipped.length > 0)
+      skips.push(`  ${told.skipped.length} in ${path}: ${told.reasons.join('; ') || told.skipped.join('; ')}`);
   });
   const code = await endOf(child);
   clearTimeout(all);

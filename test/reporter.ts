@@ -24,6 +24,9 @@ export type Told =
       readonly printed: readonly string[];
     };
 
+/** How a test file begins to say why it skips tests. */
+const skipMark = 'SKIPPED: ';
+
 export default class MessageReporter {
   onTestFileStart({ path }: { readonly path: string }): void {
     this.#tell({ event: 'start', path });
@@ -41,7 +44,7 @@ export default class MessageReporter {
       // A file that cannot be loaded, or cleaned up after, has no failed test of its own.
       failed: Math.max(named('failed').length, problem === '' ? 0 : 1),
       skipped: named('pending', 'todo', 'disabled'),
-      reasons: printed.filter((message) => message.startsWith('SKIPPED')),
+      reasons: printed.filter((text) => text.startsWith(skipMark)).map((text) => text.slice(skipMark.length)),
       problem,
       printed,
     });
