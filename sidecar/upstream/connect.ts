@@ -16,6 +16,8 @@ export interface Connected {
 /** Opens a connection to an endpoint. Fails with WeftError UPSTREAM_CONNECT or UPSTREAM_IDENTITY within `timeoutMs`. */
 export type Connect = (spec: EndpointSpec, timeoutMs: number) => Promise<Connected>;
 
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** What an endpoint's address means for node:net. */
 const target = (spec: EndpointSpec): { path: string } | { host: string; port: number } =>
   spec.address.startsWith('unix:') ? { path: spec.address.slice(5) } : { host: spec.address, port: spec.port };
@@ -54,11 +56,11 @@ export function connector(credentials: LiveCredentials | undefined, stats: Conne
         if (secure) stats.handshake(false, code === 'UPSTREAM_IDENTITY' ? 'identity' : 'connect');
         reject(new WeftError(code, { detail }));
       };
-      const timer = setTimeout(
-        () => fail('UPSTREAM_CONNECT', `no connection to ${where} within ${timeoutMs} ms`),
-        timeoutMs,
-      );
-      socket.once('error', (error) => {
+      const late = (): void => fail('UPSTREAM_CONNECT', `no connection to ${where} within ${timeoutMs} ms`);
+      // Node takes a time that does not fit its timers for 1 ms.
+      const timer = timeoutMs <= MAX_TIMER_MS ? setTimeout(late, timeoutMs) : undefined;
+      // Stays for good: an error that nobody listens to ends the process.
+      socket.on('error', (error) => {
         const tls = secure && 'authorizationError' in socket && socket.authorizationError !== null;
         fail(tls ? 'UPSTREAM_IDENTITY' : 'UPSTREAM_CONNECT', `${where}: ${error.message}`);
       });
@@ -81,8 +83,6 @@ export function connector(credentials: LiveCredentials | undefined, stats: Conne
         }
         done = true;
         clearTimeout(timer);
-        socket.removeAllListeners('error');
-        socket.removeAllListeners('close');
         resolve({ socket, peer, stats });
       });
     });

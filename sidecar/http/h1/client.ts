@@ -16,6 +16,8 @@ import { writeChunk, writeRequest } from './write-request.ts';
 const MAX_INTERIM = 8;
 /** Octets of an unwanted response that are read so that its connection can be used again. */
 const MAX_DISCARD = 64 * 1024;
+/** Time in which it must be over. */
+const DISCARD_MS = 1000;
 
 type State = 'idle' | 'head' | 'body' | 'closed';
 
@@ -127,6 +129,7 @@ export class H1Client implements Upstream, WireOwner, Watched {
   discard(): void {
     this.#ex = undefined;
     this.#discarded = 0;
+    this.deadlineMs = this.#loop.nowMs + DISCARD_MS;
     if (!this.#requestSent) this.destroy();
   }
 
@@ -140,7 +143,7 @@ export class H1Client implements Upstream, WireOwner, Watched {
   }
 
   onDeadline(): void {
-    // Only set while it rests: a request's time is watched by its exchange.
+    // Only set while it rests or discards: a request's time is watched by its exchange.
     this.destroy();
   }
 
