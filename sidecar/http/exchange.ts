@@ -31,6 +31,8 @@ export interface Downstream {
   readonly peer: string;
   /** IP address of the caller. */
   readonly address: string;
+  /** What the app is told of the caller when nobody was before it: whole field lines. */
+  readonly forwarded: string;
 }
 
 /** One attempt's stream to an endpoint. */

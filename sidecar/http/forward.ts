@@ -5,7 +5,7 @@ import { matchRule, pickBackend, serviceOfHost } from '../snapshot/route-table.t
 import type { CompiledRule, ServiceRoutes } from '../snapshot/snapshot.ts';
 import { fail, isIdempotent, startAttempt } from './attempt.ts';
 import { errorReply, type HttpExchange } from './exchange.ts';
-import { nameId } from './h1/names.ts';
+import { nameId as known } from './h1/names.ts';
 
 /** Octets of a body kept on the last hop, where a retry meets only an idle connection that the app has closed. */
 const HOLD_INBOUND = 64 * 1024;
@@ -114,21 +114,24 @@ function firstUse(ex: HttpExchange, key: string): void {
 
 /** The trace and the id under which this exchange can be found again. */
 function joinTrace(ex: HttpExchange): void {
-  const { info, head, record } = ex;
-  const { at } = info;
-  const value = (id: number): string | undefined => (at[id]! < 0 ? undefined : head.value(at[id]!));
-  ex.context.tracer.begin(
+  const { record, context } = ex;
+  context.tracer.begin(
     record,
-    value(nameId.traceparent),
-    value(nameId.tracestate),
-    value(nameId.b3),
-    value(nameId['x-b3-traceid']),
-    value(nameId['x-b3-spanid']),
-    value(nameId['x-b3-sampled']),
+    valueOf(ex, known.traceparent),
+    valueOf(ex, known.tracestate),
+    valueOf(ex, known.b3),
+    valueOf(ex, known['x-b3-traceid']),
+    valueOf(ex, known['x-b3-spanid']),
+    valueOf(ex, known['x-b3-sampled']),
   );
-  const requestId = value(nameId['x-request-id']);
+  const requestId = valueOf(ex, known['x-request-id']);
   record.requestId = requestId !== undefined && /^[\w.+/=:-]{1,128}$/.test(requestId) ? requestId : record.traceId;
   record.method = ex.method;
   record.host = ex.host;
   record.path = ex.path;
+}
+
+function valueOf({ info, head }: HttpExchange, name: number): string | undefined {
+  const field = info.at[name]!;
+  return field < 0 ? undefined : head.value(field);
 }

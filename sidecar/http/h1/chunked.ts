@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
-import { MAX_FIELDS, MAX_HEAD, parseChunkSize } from './head.ts';
+import { MAX_FIELDS, MAX_HEAD } from './head.ts';
+import { parseChunkSize } from './lengths.ts';
 import { CR, hexValue, isValue, LF } from './octets.ts';
 
 /** Octets of chunk extensions that one message may have; they are checked and dropped (RFC 9112 section 7.1.1). */

@@ -1,4 +1,5 @@
-import { Head, INCOMPLETE, INVALID, MAX_FIELDS, MAX_HEAD, MAX_TARGET, parseChunkSize, parseLength } from './head.ts';
+import { Head, INCOMPLETE, INVALID, MAX_FIELDS, MAX_HEAD, MAX_TARGET } from './head.ts';
+import { parseChunkSize, parseLength } from './lengths.ts';
 import { Partial } from './partial.ts';
 
 const octets = (text: string): Buffer => Buffer.from(text, 'latin1');

@@ -10,7 +10,6 @@ import {
   DOT,
   FORBIDDEN,
   HTAB,
-  hexValue,
   isToken,
   isValue,
   LF,
@@ -55,6 +54,10 @@ export class Head {
   queryStart = 0;
   /** The path has octets or segments that its canonical form may not have. */
   pathSuspect = false;
+  /** Start of a response's first line. */
+  lineStart = 0;
+  /** That line reads exactly as we would write it. */
+  lineIsClean = false;
   /** Minor version: 0 or 1. */
   minor = 1;
   status = 0;
@@ -105,6 +108,7 @@ export class Head {
     this.targetStart -= from;
     this.targetEnd -= from;
     this.queryStart -= from;
+    this.lineStart -= from;
     this.reasonStart -= from;
     this.reasonEnd -= from;
   }
@@ -178,6 +182,8 @@ export class Head {
     if (p < end && buf[p] === SP) p++;
     else if (p < end && buf[p] !== CR) return this.#fail('UPSTREAM_INVALID', 'the status is longer than three digits');
     this.reasonStart = p;
+    this.lineStart = start;
+    this.lineIsClean = this.minor === 1 && buf[p - 1] === SP;
     while (p < end && isValue[buf[p]!] === 1) p++;
     this.reasonEnd = p;
     if (p - this.reasonStart > MAX_TARGET) return this.#fail('UPSTREAM_INVALID', 'the reason is too long');
@@ -260,28 +266,4 @@ export class Head {
       this.ids[field] = identify(buf, nameStart, nameEnd, hash);
     }
   }
-}
-
-/** A decimal length (RFC 9110 section 8.6), or -1: digits only, below 2^53. Number() would also read `5e0` and `0x5`. */
-export function parseLength(buf: Buffer, start: number, end: number): number {
-  if (end === start || end - start > 15) return -1;
-  let length = 0;
-  for (let p = start; p < end; p++) {
-    const digit = buf[p]! - 48;
-    if (digit < 0 || digit > 9) return -1;
-    length = length * 10 + digit;
-  }
-  return length;
-}
-
-/** A chunk size in hexadecimal, or -1. Leading zeros count toward the limit of 16 digits; the value stays below 2^53. */
-export function parseChunkSize(buf: Buffer, start: number, end: number): number {
-  if (end === start || end - start > 16) return -1;
-  let size = 0;
-  for (let p = start; p < end; p++) {
-    const digit = hexValue[buf[p]!]!;
-    if (digit === 255) return -1;
-    size = size * 16 + digit;
-  }
-  return size <= Number.MAX_SAFE_INTEGER ? size : -1;
 }

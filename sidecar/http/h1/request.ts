@@ -1,6 +1,7 @@
 /** What the fields of a request say about its framing, its host and its connection. RFC 9110, RFC 9112. */
 import type { ErrorCode } from '../../../lib/errors.ts';
-import { type Head, parseLength } from './head.ts';
+import type { Head } from './head.ts';
+import { isCanonicalLength, parseLength } from './lengths.ts';
 import { hashStep, identify, LOOKALIKE, nameId, OURS } from './names.ts';
 import { equalsLower, HTAB, isToken, lower, SP } from './octets.ts';
 
@@ -39,6 +40,8 @@ export class RequestInfo {
   expectContinue = false;
   /** Names (lower case) that Connection says to drop; null: none. */
   nominated: string[] | null = null;
+  /** Field number of Content-Length where the line reads as we would write it ourselves; -1 otherwise. */
+  lengthField = -1;
   problem: ErrorCode = 'BAD_REQUEST';
   problemText = '';
   /** RFC 9112 section 9.3: `close` wins over `keep-alive` beside it. */
@@ -53,6 +56,7 @@ export class RequestInfo {
     this.#close = false;
     this.expectContinue = false;
     this.nominated = null;
+    this.lengthField = -1;
     this.absolute = false;
     this.at.fill(-1);
     let lengths = 0;
@@ -70,6 +74,7 @@ export class RequestInfo {
         if (!this.#connection(head, field)) return this.#fail('BAD_REQUEST', 'Connection is not a list of tokens');
       } else if (id === known['content-length']) {
         this.length = parseLength(head.buf, head.valueStart(field), head.valueEnd(field));
+        if (isCanonicalLength(head, field)) this.lengthField = field;
         if (++lengths > 1 || this.length < 0)
           return this.#fail('BAD_REQUEST', 'Content-Length is not one plain number');
       } else if (id === known['transfer-encoding']) {

@@ -1,5 +1,6 @@
 /** What the fields of a response say about its framing and its connection. RFC 9112 section 6.3. */
-import { type Head, parseLength } from './head.ts';
+import type { Head } from './head.ts';
+import { isCanonicalLength, parseLength } from './lengths.ts';
 import { nameId } from './names.ts';
 import { equalsLower } from './octets.ts';
 import { type Framing, readTokens } from './request.ts';
@@ -15,6 +16,8 @@ export class ResponseInfo {
   /** Seconds that the other end keeps an idle connection, from Keep-Alive; -1 when it does not say. */
   keepAliveSeconds = -1;
   nominated: string[] | null = null;
+  /** Field number of Content-Length where the line reads as we would write it ourselves; -1 otherwise. */
+  lengthField = -1;
   problemText = '';
   /** RFC 9112 section 9.3: `close` wins over `keep-alive` beside it. */
   #close = false;
@@ -28,6 +31,7 @@ export class ResponseInfo {
     this.#close = false;
     this.keepAliveSeconds = -1;
     this.nominated = null;
+    this.lengthField = -1;
     let lengths = 0;
     let codings = 0;
     for (let field = 0; field < head.count; field++) {
@@ -37,6 +41,7 @@ export class ResponseInfo {
         if (!this.#connection(head, field)) return this.#fail('Connection is not a list of tokens');
       } else if (id === known['content-length']) {
         this.length = parseLength(head.buf, head.valueStart(field), head.valueEnd(field));
+        if (isCanonicalLength(head, field)) this.lengthField = field;
         if (++lengths > 1 || this.length < 0) return this.#fail('Content-Length is not one plain number');
       } else if (id === known['transfer-encoding']) {
         if (++codings > 1 || !equalsLower(head.buf, head.valueStart(field), head.valueEnd(field), 'chunked'))

@@ -12,7 +12,7 @@ import type { Framing } from './request.ts';
 import { RequestBody } from './request-body.ts';
 import { RequestHeads } from './request-heads.ts';
 import { TargetReader } from './target.ts';
-import { writeChunk } from './write-request.ts';
+import { forwardedFields, writeChunk } from './write-request.ts';
 import { responseFraming, writeInterim, writeReply, writeResponse } from './write-response.ts';
 
 /** Absolute, from the first octet of a head (or from connecting): octets that trickle in do not put it off. */
@@ -35,6 +35,8 @@ type Phase = 'head' | 'body' | 'answer' | 'closing';
 export class H1Server implements Downstream, WireOwner, Watched {
   readonly peer: string;
   readonly address: string;
+  /** Made once: a connection has one caller. */
+  readonly forwarded: string;
   deadlineMs: number;
   watchIndex = -1;
   readonly #context: ListenerContext;
@@ -63,6 +65,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   ) {
     this.peer = identity.peer;
     this.address = identity.address;
+    this.forwarded = forwardedFields(identity, context.spiffeId());
     this.#context = context;
     this.#stats = stats;
     this.#onClosed = onClosed;

@@ -2,6 +2,7 @@ import type { Wire } from '../../net/wire.ts';
 import type { HttpExchange } from '../exchange.ts';
 import type { Head } from './head.ts';
 import { LOOKALIKE, nameId, OURS } from './names.ts';
+import { writeTrace } from './write-trace.ts';
 
 const known = nameId;
 const dropTable = (names: readonly (keyof typeof nameId)[]): Uint8Array => {
@@ -49,35 +50,46 @@ export function writeChunk(wire: Wire, buf: Buffer, start: number, end: number):
 export function writeRequest(wire: Wire, ex: HttpExchange): void {
   const { head, info, context } = ex;
   wire.room(head.fieldsEnd + 1024);
-  const rawTarget = ex.rewrittenPath === undefined && !head.pathSuspect && head.buf[head.targetStart] === 0x2f;
-  if (rawTarget) wire.writeOctets(head.buf, head.methodStart, head.targetEnd);
-  else {
-    wire.writeText(`${ex.method} ${ex.rewrittenPath ?? ex.path}`);
-    if (head.queryStart < head.targetEnd) wire.writeOctets(head.buf, head.queryStart, head.targetEnd);
-  }
   const verified = ex.peer !== '';
   const inbound = context.direction === 'inbound';
   const drop = inbound ? (verified ? dropInbound : dropStranger) : dropOutbound;
   const hostAsCame = ex.rewrittenHost === undefined && info.host >= 0 && !info.absolute;
-  if (hostAsCame) wire.writeText(' HTTP/1.1\r\n');
-  else wire.writeText(` HTTP/1.1\r\nhost: ${ex.rewrittenHost ?? authorityOf(ex)}\r\n`);
-  copyFields(wire, ex, drop, hostAsCame);
-  wire.writeText(ownFields(ex, inbound, verified));
+  const targetAsCame = ex.rewrittenPath === undefined && !head.pathSuspect && head.buf[head.targetStart] === 0x2f;
+  // The usual request is one copy from its first octet on.
+  let from = head.methodStart;
+  if (!targetAsCame || !hostAsCame || head.minor === 0) {
+    writeStartLine(wire, ex, targetAsCame, hostAsCame);
+    from = head.fieldsStart;
+  }
+  copyFields(wire, ex, drop, from, hostAsCame);
+  writeOwnFields(wire, ex, inbound, verified);
+  writeTrace(wire, context.tracer, ex.record);
+}
+
+function writeStartLine(wire: Wire, ex: HttpExchange, targetAsCame: boolean, hostAsCame: boolean): void {
+  const { head } = ex;
+  if (targetAsCame) wire.writeOctets(head.buf, head.methodStart, head.targetEnd);
+  else {
+    wire.writeText(`${ex.method} ${ex.rewrittenPath ?? ex.path}`);
+    if (head.queryStart < head.targetEnd) wire.writeOctets(head.buf, head.queryStart, head.targetEnd);
+  }
+  wire.writeText(hostAsCame ? ' HTTP/1.1\r\n' : ` HTTP/1.1\r\nhost: ${ex.rewrittenHost ?? authorityOf(ex)}\r\n`);
 }
 
 const authorityOf = (ex: HttpExchange): string => (ex.port === 0 ? ex.host : `${ex.host}:${ex.port}`);
 
 /** Runs of fields that pass are copied at once: their octets have been checked one by one. */
-function copyFields(wire: Wire, ex: HttpExchange, drop: Uint8Array, keepHost: boolean): void {
+function copyFields(wire: Wire, ex: HttpExchange, drop: Uint8Array, start: number, keepHost: boolean): void {
   const { head, info, request } = ex;
-  let from = head.fieldsStart;
+  let from = start;
   for (let field = 0; field < head.count; field++) {
     const id = head.ids[field]!;
     const passes =
-      drop[id] === 0 &&
-      (keepHost || id !== known.host) &&
-      (info.nominated === null || !isNominated(head, field, info.nominated)) &&
-      (request.edits === null || !request.dropped(field));
+      field === info.lengthField ||
+      (drop[id] === 0 &&
+        (keepHost || id !== known.host) &&
+        (info.nominated === null || !isNominated(head, field, info.nominated)) &&
+        (request.edits === null || !request.dropped(field)));
     if (passes && head.isClean(field)) continue;
     wire.writeOctets(head.buf, from, head.nameStart(field));
     from = head.lineEnd(field);
@@ -101,23 +113,27 @@ export function isNominated(head: Head, field: number, nominated: readonly strin
   return nominated.includes(head.text(head.nameStart(field), head.nameEnd(field)).toLowerCase());
 }
 
-function ownFields(ex: HttpExchange, inbound: boolean, verified: boolean): string {
-  const { info, context, record } = ex;
-  let own = '';
-  if (info.framing === 'chunked') own = 'transfer-encoding: chunked\r\n';
-  else if (info.hasLength) own = `content-length: ${info.length}\r\n`;
-  if (info.expectContinue) own += 'expect: 100-continue\r\n';
-  if (inbound) {
-    const came = info.at[known['x-forwarded-for']]!;
-    const { address } = ex.downstream;
-    // Over the mesh the caller is the other sidecar's app: what it said of those before it is kept.
-    const earlier = came >= 0 && verified ? ex.head.value(came) : '';
-    if (!verified) own += `x-forwarded-for: ${address}\r\nx-forwarded-proto: http\r\n`;
-    else {
-      own += `x-forwarded-for: ${earlier === '' ? address : `${earlier}, ${address}`}\r\n`;
-      own += `x-forwarded-client-cert: By=${context.spiffeId()};URI=${ex.peer}\r\n`;
-    }
-  }
-  own += `traceparent: ${context.tracer.traceparent(record)}\r\nx-request-id: ${record.requestId}\r\n\r\n`;
-  return own;
+function writeOwnFields(wire: Wire, ex: HttpExchange, inbound: boolean, verified: boolean): void {
+  const { info } = ex;
+  if (info.framing === 'chunked') wire.writeText('transfer-encoding: chunked\r\n');
+  else if (info.hasLength && info.lengthField < 0) wire.writeText(`content-length: ${info.length}\r\n`);
+  if (info.expectContinue) wire.writeText('expect: 100-continue\r\n');
+  if (!inbound) return;
+  const came = info.at[known['x-forwarded-for']]!;
+  if (verified && came >= 0) wire.writeText(forwardedFields(ex.downstream, ex.context.spiffeId(), ex.head.value(came)));
+  else wire.writeText(ex.downstream.forwarded);
+}
+
+/**
+ * What the app is told of its caller. Over the mesh the caller is the other sidecar's app: what that said of those before
+ * it (`earlier`) is kept; a stranger's word is not.
+ */
+export function forwardedFields(
+  caller: { readonly peer: string; readonly address: string },
+  own: string,
+  earlier = '',
+): string {
+  if (caller.peer === '') return `x-forwarded-for: ${caller.address}\r\nx-forwarded-proto: http\r\n`;
+  const hops = earlier === '' ? caller.address : `${earlier}, ${caller.address}`;
+  return `x-forwarded-for: ${hops}\r\nx-forwarded-client-cert: By=${own};URI=${caller.peer}\r\n`;
 }

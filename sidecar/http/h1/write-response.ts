@@ -37,38 +37,47 @@ export function writeResponse(
 ): void {
   const { head, info, fields } = upstream;
   wire.room(head.fieldsEnd - head.fieldsStart + 512);
-  wire.writeText(`HTTP/1.1 ${head.status} `);
-  wire.writeOctets(head.buf, head.reasonStart, head.reasonEnd);
-  wire.writeText('\r\n');
+  // The usual response is one copy from its first octet on.
+  let from = head.lineStart;
+  if (!head.lineIsClean) {
+    wire.writeText(`HTTP/1.1 ${head.status} `);
+    wire.writeOctets(head.buf, head.reasonStart, head.reasonEnd);
+    wire.writeText('\r\n');
+    from = head.fieldsStart;
+  }
+  const keptLength = framing !== 'chunked' && ex.status >= 200 && ex.status !== 204 ? info.lengthField : -1;
   // Whoever is not a verified sidecar does not speak in the mesh's name.
   const ours = upstream.peer === '' ? nameId['weft-error'] : -1;
-  let from = head.fieldsStart;
   for (let field = 0; field < head.count; field++) {
     const id = head.ids[field]!;
     const passes =
-      dropped[id] === 0 &&
-      id !== ours &&
-      (info.nominated === null || !isNominated(head, field, info.nominated)) &&
-      (fields.edits === null || !fields.dropped(field));
+      field === keptLength ||
+      (dropped[id] === 0 &&
+        id !== ours &&
+        (info.nominated === null || !isNominated(head, field, info.nominated)) &&
+        (fields.edits === null || !fields.dropped(field)));
     if (passes && head.isClean(field)) continue;
     wire.writeOctets(head.buf, from, head.nameStart(field));
     from = head.lineEnd(field);
     if (passes) writeField(wire, head, field);
   }
+  const own = connection + (keptLength < 0 ? framingField(ex, upstream, framing) : '');
+  if (own === '' && fields.edits === null) {
+    wire.writeOctets(head.buf, from, head.fieldsEnd + 2);
+    return;
+  }
   wire.writeOctets(head.buf, from, head.fieldsEnd);
   if (fields.edits !== null) for (const edit of fields.added()) wire.writeText(`${edit.name}: ${edit.value}\r\n`);
-  let own = connection;
-  if (framing === 'length') own += `content-length: ${info.length}\r\n`;
-  else if (framing === 'chunked') own += 'transfer-encoding: chunked\r\n';
-  // RFC 9110 section 8.6: not in 204; in a response to HEAD and in 304 it says what a GET would have had.
-  else if (framing === 'none' && ex.status !== 204 && ex.status >= 200)
-    own +=
-      ex.method === 'HEAD' || ex.status === 304
-        ? info.statedLength < 0
-          ? ''
-          : `content-length: ${info.statedLength}\r\n`
-        : 'content-length: 0\r\n';
   wire.writeText(`${own}\r\n`);
+}
+
+function framingField(ex: HttpExchange, { info }: Upstream, framing: Framing): string {
+  if (framing === 'length') return `content-length: ${info.length}\r\n`;
+  if (framing === 'chunked') return 'transfer-encoding: chunked\r\n';
+  // RFC 9110 section 8.6: not in 1xx and 204; in a response to HEAD and in 304 it says what a GET would have had.
+  if (framing !== 'none' || ex.status < 200 || ex.status === 204) return '';
+  if (ex.method !== 'HEAD' && ex.status !== 304) return 'content-length: 0\r\n';
+  return info.statedLength < 0 ? '' : `content-length: ${info.statedLength}\r\n`;
 }
 
 /** Puts an answer of the mesh's own on the wire, body included. */
