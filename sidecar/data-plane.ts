@@ -15,6 +15,7 @@ import { Loop } from './net/loop.ts';
 import { Compiler } from './snapshot/compile.ts';
 import { Destinations } from './snapshot/destinations.ts';
 import type { EndpointSpec, Inputs } from './snapshot/inputs.ts';
+import { serviceNames } from './snapshot/route-table.ts';
 import type { CompiledRule, Snapshot } from './snapshot/snapshot.ts';
 import type { Edge, Telemetry } from './telemetry/telemetry.ts';
 import type { LiveCredentials } from './tls/credentials.ts';
@@ -70,6 +71,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     random,
   });
   const snapshot = new Live<Snapshot>({ revision: 0, services: new Map(), absent: new Set(), app: rule, ready: false });
+  const serviceOf = serviceNames(options.namespace);
   let draining = false;
 
   const context = (direction: 'inbound' | 'outbound'): ListenerContext => ({
@@ -79,7 +81,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     snapshot: () => snapshot.current,
     resolve: options.resolve,
     service: options.serviceKey,
-    namespace: options.namespace,
+    serviceOf,
     edgeOf: peerEdges(direction, telemetry),
     spiffeId: () => credentials?.current?.spiffeId ?? '',
     maxBody: options.maxRequestBody,

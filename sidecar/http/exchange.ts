@@ -86,7 +86,8 @@ export interface ListenerContext {
   resolve(service: string): Promise<void> | undefined;
   /** `namespace/name` of the service beside us. */
   readonly service: string;
-  readonly namespace: string;
+  /** The service that a host stands for, as `namespace/name`; undefined: no name of a service. */
+  serviceOf(host: string): string | undefined;
   edgeOf(peer: string): Edge;
   /** Our own SPIFFE ID; '' for none. */
   spiffeId(): string;

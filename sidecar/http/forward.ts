@@ -1,7 +1,7 @@
 /** The life of a request, in the order in which it happens. Each step is one call; the details are where they point. */
 import { messageOf } from '../../lib/errors.ts';
 import type { Reply } from '../../policies/policy.ts';
-import { matchRule, pickBackend, serviceOfHost } from '../snapshot/route-table.ts';
+import { matchRule, pickBackend } from '../snapshot/route-table.ts';
 import type { CompiledRule, ServiceRoutes } from '../snapshot/snapshot.ts';
 import { fail, isIdempotent, startAttempt } from './attempt.ts';
 import { errorReply, type HttpExchange } from './exchange.ts';
@@ -24,7 +24,7 @@ export function forward(ex: HttpExchange): void {
     return;
   }
   // 3: whom is it for?
-  const key = serviceOfHost(ex.host, ex.context.namespace);
+  const key = ex.context.serviceOf(ex.host);
   const service = key === undefined ? undefined : snapshot.services.get(key);
   if (service !== undefined) routed(ex, service);
   else if (key === undefined || snapshot.absent.has(key)) unknown(ex, key);
@@ -117,21 +117,21 @@ function joinTrace(ex: HttpExchange): void {
   const { record, context } = ex;
   context.tracer.begin(
     record,
-    valueOf(ex, known.traceparent),
-    valueOf(ex, known.tracestate),
-    valueOf(ex, known.b3),
-    valueOf(ex, known['x-b3-traceid']),
-    valueOf(ex, known['x-b3-spanid']),
-    valueOf(ex, known['x-b3-sampled']),
+    fieldText(ex, known.traceparent),
+    fieldText(ex, known.tracestate),
+    fieldText(ex, known.b3),
+    fieldText(ex, known['x-b3-traceid']),
+    fieldText(ex, known['x-b3-spanid']),
+    fieldText(ex, known['x-b3-sampled']),
   );
-  const requestId = valueOf(ex, known['x-request-id']);
+  const requestId = fieldText(ex, known['x-request-id']);
   record.requestId = requestId !== undefined && /^[\w.+/=:-]{1,128}$/.test(requestId) ? requestId : record.traceId;
   record.method = ex.method;
   record.host = ex.host;
   record.path = ex.path;
 }
 
-function valueOf({ info, head }: HttpExchange, name: number): string | undefined {
+function fieldText({ info, head }: HttpExchange, name: number): string | undefined {
   const field = info.at[name]!;
   return field < 0 ? undefined : head.value(field);
 }

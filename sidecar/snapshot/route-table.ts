@@ -3,23 +3,29 @@ import type { Exchange } from '../../policies/policy.ts';
 import { serviceKey } from '../../policies/resource.ts';
 import type { CompiledBackend, CompiledRule, ServiceRoutes } from './snapshot.ts';
 
-const keys = new Map<string, string | undefined>();
 /** Hosts come from apps; those that are no names of ours must not pile up. */
 const MAX_KEYS = 4096;
 
 /**
- * The service that a host stands for: `web`, `web.mesh` (our own namespace), `web.shop`, `web.shop.mesh`. undefined:
- * no name of a service.
+ * Finds the service that a host stands for: `web`, `web.mesh` (our own namespace), `web.shop`, `web.shop.mesh`.
+ * undefined: no name of a service.
  */
-export function serviceOfHost(host: string, namespace: string): string | undefined {
-  const cached = keys.get(host);
-  if (cached !== undefined) return cached;
+export function serviceNames(namespace: string): (host: string) => string | undefined {
+  const keys = new Map<string, string>();
+  return (host) => {
+    const known = keys.get(host);
+    if (known !== undefined) return known;
+    const key = serviceOfHost(host, namespace);
+    if (key !== undefined && keys.size < MAX_KEYS) keys.set(host, key);
+    return key;
+  };
+}
+
+function serviceOfHost(host: string, namespace: string): string | undefined {
   const labels = host.split('.');
   if (labels.length > 1 && labels[labels.length - 1] === 'mesh') labels.pop();
   const [name = '', inNamespace = namespace] = labels;
-  const key = labels.length <= 2 && isName(name) && isName(inNamespace) ? serviceKey(inNamespace, name) : undefined;
-  if (keys.size < MAX_KEYS) keys.set(host, key);
-  return key;
+  return labels.length <= 2 && isName(name) && isName(inNamespace) ? serviceKey(inNamespace, name) : undefined;
 }
 
 /** The first rule, by rank, of which a match takes this request. */
