@@ -2,7 +2,7 @@ import { judge } from './budgets.ts';
 import { allocationRate, parseCollection } from './heap.ts';
 import { parseFortio, parseWrk } from './load.ts';
 import type { Sample, Table } from './metrics.ts';
-import { sidecarNodeFlags } from './peers/weft.ts';
+import { sidecarLaunch } from './peers/weft.ts';
 import { cpuTime, memory, parseSmapsRollup, parseStat } from './proc.ts';
 import { selfTimes } from './profile.ts';
 import { renderTable, renderVerdicts } from './report.ts';
@@ -184,6 +184,13 @@ test('The gist of an output is its first error, or its last line', () => {
 });
 
 test('The flags of the shipped launcher are the flags that are measured', () => {
-  expect(sidecarNodeFlags('  sidecar) exec "$node" --a=1 --b "$main" "$@" ;;\n')).toEqual(['--a=1', '--b']);
-  expect(() => sidecarNodeFlags('#!/bin/sh')).toThrow('bin/weft has no line');
+  expect(sidecarLaunch('  sidecar) exec "$node" --a=1 --b "$main" "$@" ;;\n')).toEqual({
+    env: {},
+    flags: ['--a=1', '--b'],
+  });
+  expect(sidecarLaunch('  sidecar) exec env M=1 "$node" --a "$main" "$@" ;;\n')).toEqual({
+    env: { M: '1' },
+    flags: ['--a'],
+  });
+  expect(() => sidecarLaunch('#!/bin/sh')).toThrow('bin/weft has no line');
 });

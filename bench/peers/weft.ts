@@ -5,11 +5,21 @@ import type { Contender, Path, Stage } from './peer.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-/** The flags that `bin/weft` gives Node for a sidecar: what is measured is what is shipped. */
-export function sidecarNodeFlags(launcher: string): readonly string[] {
-  const found = /^\s*sidecar\) exec "\$node" (.*) "\$main" "\$@" ;;$/m.exec(launcher);
+/** How `bin/weft` starts Node for a sidecar: what is measured is what is shipped. */
+export function sidecarLaunch(launcher: string): {
+  readonly env: Readonly<Record<string, string>>;
+  readonly flags: readonly string[];
+} {
+  const found = /^\s*sidecar\) exec (?:env ((?:[A-Z_]+=\S+ )+))?"\$node" (.*) "\$main" "\$@" ;;$/m.exec(launcher);
   if (found === null) throw new Error('bin/weft has no line that starts a sidecar');
-  return found[1]!.split(' ');
+  const [, variables = '', flags = ''] = found;
+  const env = Object.fromEntries(
+    variables
+      .split(' ')
+      .filter(Boolean)
+      .map((one) => one.split('=') as [string, string]),
+  );
+  return { env, flags: flags.split(' ') };
 }
 
 interface Role {
@@ -24,10 +34,11 @@ interface Role {
 /** Starts the bundled sidecar; `readyMs` is the time until its admin says that it is ready. */
 async function startSidecar(rig: Rig, role: Role): Promise<{ started: Started; readyMs: number }> {
   const admin = await freePort();
-  const flags = [...sidecarNodeFlags(readFileSync(join(root, 'bin/weft'), 'utf8')), ...(role.nodeFlags ?? [])];
+  const launch = sidecarLaunch(readFileSync(join(root, 'bin/weft'), 'utf8'));
+  const flags = [...launch.flags, ...(role.nodeFlags ?? [])];
   const command = [process.execPath, ...flags, join(root, 'dist/weft.js'), 'sidecar', '--service', role.service];
   const started = rig.start(role.name, [...command, '--admin', `127.0.0.1:${admin}`, ...role.flags], 'proxy', {
-    env: { NODE_COMPILE_CACHE: join(rig.folder, 'compile-cache') },
+    env: { ...launch.env, NODE_COMPILE_CACHE: join(rig.folder, 'compile-cache') },
     ...(role.onLine === undefined ? {} : { onLine: role.onLine }),
   });
   return { started, readyMs: await untilAnswers(started, admin, '/ready') };
