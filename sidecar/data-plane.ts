@@ -57,6 +57,9 @@ export interface DataPlane {
 
 export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   const { telemetry, clock, random, log, credentials } = options;
+  // Never plain text instead, whoever puts the parts together.
+  if (options.mtls !== 'off' && credentials === undefined)
+    throw new Error(`mtls ${options.mtls} needs credentials to listen with`);
   const loop = new Loop(clock);
   const connect = connector(credentials, telemetry.connections('outbound', 'upstream'));
   const destinations = new Destinations((spec) => endpoint(spec, connect, loop));

@@ -53,11 +53,15 @@ export function onRead(socket: Socket, shared: Buffer, callback: ReadCallback): 
     handle.useUserBuffer(shared);
     // Read before this socket was ours (to see which protocol it speaks); comes before whatever is read from now on.
     const early: unknown = socket.readableLength > 0 ? socket.read() : null;
+    // Its handle may still be reading, into the shared buffer by now, and ahead of what came early.
+    socket.pause();
     if (early === null) socket.resume();
     else
       setImmediate(() => {
+        if (socket.destroyed) return;
+        // First, so that whoever takes what came early can pause it again.
+        socket.resume();
         callback(early as Buffer, (early as Buffer).length);
-        if (!socket.destroyed) socket.resume();
       });
     return;
   }

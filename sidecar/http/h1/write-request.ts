@@ -120,8 +120,10 @@ function writeOwnFields(wire: Wire, ex: HttpExchange, inbound: boolean, verified
   if (info.expectContinue) wire.writeText('expect: 100-continue\r\n');
   if (!inbound) return;
   const came = info.at[known['x-forwarded-for']]!;
-  if (verified && came >= 0) wire.writeText(forwardedFields(ex.downstream, ex.context.spiffeId(), ex.head.value(came)));
-  else wire.writeText(ex.downstream.forwarded);
+  if (verified && came >= 0) {
+    const hops = ex.request.all('x-forwarded-for').join(', ');
+    wire.writeText(forwardedFields(ex.downstream, ex.context.spiffeId(), hops));
+  } else wire.writeText(ex.downstream.forwarded);
 }
 
 /**
