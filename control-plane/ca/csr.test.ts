@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import fc from 'fast-check';
 import { systemClock } from '../../lib/clock.ts';
+import { childrenOf, readWhole, tags } from '../../lib/der.ts';
 import { jsonLog, silentLog } from '../../lib/log.ts';
 import { makeCsr, p256 } from '../../test/harness/csr.ts';
 import { openEmbeddedStore } from '../store/embedded.ts';
@@ -105,6 +106,20 @@ describe('a request is refused', () => {
       }),
       { numRuns: 100 },
     );
+    // Where only the encoding of the signature changes, not its numbers.
+    const { start } = childrenOf(csr, readWhole(csr, tags.sequence))[2]!;
+    for (const [at, flip] of [
+      [-2, 0x80],
+      [0, 1],
+      [1, 0x80],
+      [1, 1],
+      [2, 0x60],
+      [3, 0x80],
+    ] as const) {
+      const bent = Uint8Array.from(csr);
+      bent[start + at]! ^= flip;
+      expect([at, await refusal(bent)]).toEqual([at, 'INVALID_CSR']);
+    }
     await fc.assert(
       fc.asyncProperty(fc.nat(csr.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
         const bent = Uint8Array.from(csr);

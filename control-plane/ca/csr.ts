@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
-import { readWhole, tags } from '../../lib/der.ts';
+import { childrenOf, contentOf, DerError, expectTag, readWhole, tags } from '../../lib/der.ts';
 import { formatSpiffe, type Identity } from '../../lib/spiffe.ts';
 import { IssueError } from './authority.ts';
 
@@ -24,7 +24,7 @@ export async function parseCsr(bytes: Uint8Array): Promise<Csr> {
   if (bytes.length === 0 || bytes.length > maxCsr)
     throw new IssueError('INVALID_CSR', `a request has 1 to ${maxCsr} octets, this one has ${bytes.length}`);
   try {
-    readWhole(bytes, tags.sequence);
+    expectStrict(bytes);
     const request = new x509.Pkcs10CertificateRequest(new Uint8Array(bytes));
     const publicKey = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' });
     const problem = keyProblem(publicKey);
@@ -41,6 +41,28 @@ export async function parseCsr(bytes: Uint8Array): Promise<Csr> {
     // The readers of three libraries throw their own errors, whose texts may quote what was sent.
     throw new IssueError('INVALID_CSR', 'the request is not PKCS #10 in DER');
   }
+}
+
+/**
+ * RFC 2986 section 4.2: three values, the last of them a signature of whole octets; with ECDSA (RFC 3279 section 2.2.3)
+ * two numbers. The library takes other types in these places, so that one request would have many encodings.
+ */
+function expectStrict(bytes: Uint8Array): void {
+  const [info, algorithm, signature, ...more] = childrenOf(bytes, readWhole(bytes, tags.sequence));
+  expectTag(info, tags.sequence);
+  const [oid] = childrenOf(bytes, expectTag(algorithm, tags.sequence));
+  const [unused, ...octets] = contentOf(bytes, expectTag(signature, tags.bitString));
+  if (unused !== 0 || more.length > 0) throw new DerError('the signature is not the last, or not of whole octets');
+  // ansi-X9-62 signatures: 1.2.840.10045.4.
+  if (
+    !Buffer.from(contentOf(bytes, expectTag(oid, tags.oid)))
+      .toString('hex')
+      .startsWith('2a8648ce3d04')
+  )
+    return;
+  const numbers = Uint8Array.from(octets);
+  const pair = childrenOf(numbers, readWhole(numbers, tags.sequence), 2);
+  for (const number of [pair[0], pair[1]]) expectTag(number, tags.integer);
 }
 
 /** Why a key is refused: too weak, too large to be honest, or of a kind that TLS 1.3 workloads do not need. */
