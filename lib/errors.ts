@@ -92,12 +92,6 @@ export const errors = {
     retry: 'never',
     text: 'nothing moved on this exchange for too long',
   },
-  PEER_UNVERIFIED: {
-    http: 403,
-    grpc: 'UNAUTHENTICATED',
-    retry: 'never',
-    text: 'the caller has no identity that this mesh trusts',
-  },
   DOWNSTREAM_GONE: { http: 499, grpc: 'CANCELLED', retry: 'never', text: 'the caller went away before the answer' },
   FILTER_FAILED: { http: 500, grpc: 'INTERNAL', retry: 'never', text: 'a policy failed while it handled this request' },
 } as const satisfies Record<string, ErrorRow>;
