@@ -66,6 +66,8 @@ export function onRead(socket: Socket, shared: Buffer, callback: ReadCallback): 
     return;
   }
   socket.on('data', (chunk: Buffer) => callback(chunk, chunk.length));
+  // A listener alone does not start a socket that was paused.
+  socket.resume();
 }
 
 /**

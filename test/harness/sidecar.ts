@@ -1,7 +1,7 @@
 import type { Address } from '../../lib/address.ts';
 import { canonicalJson, contentHash } from '../../lib/canonical.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
-import { formatIssue, type Issue } from '../../lib/issues.ts';
+import { formatIssue } from '../../lib/issues.ts';
 import { jsonLog } from '../../lib/log.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { fromPem } from '../../lib/svid.ts';
@@ -57,8 +57,6 @@ export interface TestSidecar extends AsyncDisposable {
   readonly log: readonly string[];
   /** Puts another configuration in the place of the present one; fails when it is refused. */
   apply(config: TestConfig): Promise<void>;
-  /** The same for a configuration that must be refused; gives the problems. */
-  refuses(config: TestConfig): Promise<readonly string[]>;
   /** A connection to outbound, as the app would make. */
   client(): Promise<RawClient>;
   /** One request to outbound on a connection of its own. */
@@ -100,8 +98,6 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
     log,
   });
   let revision = 0;
-  const accept = async (config: TestConfig): Promise<readonly Issue[]> =>
-    dataPlane.accept(await inputsOf(config, ++revision));
   const sidecar: TestSidecar = {
     dataPlane,
     inbound: dataPlane.inbound.address,
@@ -112,13 +108,8 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
     },
     log: lines,
     async apply(config) {
-      const issues = await accept(config);
+      const issues = await dataPlane.accept(await inputsOf(config, ++revision));
       if (issues.length > 0) throw new Error(`refused: ${issues.map(formatIssue).join('\n')}`);
-    },
-    async refuses(config) {
-      const issues = await accept(config);
-      if (issues.length === 0) throw new Error('the configuration was not refused');
-      return issues.map(formatIssue);
     },
     client: () => rawClient(dataPlane.outbound.address),
     send: (given) => send(dataPlane.outbound.address, given),

@@ -22,6 +22,8 @@ const IDLE_MS = 60_000;
 const LINGER_MS = 1000;
 /** A caller that has closed its side may still be waiting, or be gone: so long the answer may take to begin. */
 const HALF_CLOSED_MS = 1000;
+/** How long an idle connection is kept while draining, so that busy callers are told to close and lose nothing. */
+const DRAIN_IDLE_MS = 500;
 
 /**
  * - `head`: waiting for a request, or in the middle of its head
@@ -77,9 +79,10 @@ export class H1Server implements Downstream, WireOwner, Watched {
     stats.opened();
   }
 
-  /** Answers what has been asked, then closes. */
+  /** Answers what has been asked, then closes. An idle caller gets a moment: its next request may be on its way. */
   drain(): void {
-    if (this.#phase === 'head' && this.#heads.empty && this.#waiting === undefined) this.#close();
+    if (this.#phase === 'head' && this.#heads.empty)
+      this.deadlineMs = Math.min(this.deadlineMs, this.#context.loop.clock.now() + DRAIN_IDLE_MS);
   }
 
   destroy(): void {
