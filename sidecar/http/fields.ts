@@ -92,6 +92,7 @@ export class Fields implements Headers {
 
 // Values come from policies, but some hold text of the request (a rewritten host, a redirect): never a line end.
 function checkedName(name: string): string {
+  if (name === '') throw new RangeError('a field name cannot be empty');
   for (let i = 0; i < name.length; i++)
     if (isToken[name.charCodeAt(i)] !== 1) throw new RangeError(`'${name}' is not a field name`);
   return name;
