@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../lib/duration.ts';
-import { type ApiProxy, convergenceSchema } from '../proto/api/api.ts';
+import { type ApiProxy, convergenceSchema, proxiesReplySchema } from '../proto/api/api.ts';
 import type { Context } from './context.ts';
 import { exit, Failure } from './failure.ts';
 import { issueLine } from './format/issue.ts';
@@ -23,11 +23,19 @@ export function waitMs(given: string | undefined): number | undefined {
 export async function waitForSidecars(context: Context, revision: number, ms: number): Promise<void> {
   const end = Date.now() + ms;
   let waiting: readonly ApiProxy[] = [];
+  const late = new Set<string>();
+  /** Those that were waited for and are gone: that they ran it is not known, and they may come back with the old one. */
+  const lost = async (): Promise<readonly ApiProxy[]> => {
+    if (late.size === 0) return [];
+    const { proxies } = await context.client.get('/v1/proxies', proxiesReplySchema);
+    return proxies.filter((proxy) => !proxy.connected && proxy.revision < revision && late.has(nameOf(proxy)));
+  };
   const converge = async (): Promise<boolean> => {
     for (;;) {
       const found = await context.client.get('/v1/convergence', convergenceSchema, { revision });
-      if (found.converged) return true;
-      waiting = found.waiting;
+      for (const proxy of found.waiting) late.add(nameOf(proxy));
+      waiting = [...found.waiting, ...(await lost())];
+      if (found.converged && waiting.length === 0) return true;
       // Who said no will not change its mind about this revision.
       const open = waiting.some(({ state }) => state !== 'rejected');
       if (!open || Date.now() + pollMs > end) return false;
@@ -42,9 +50,11 @@ export async function waitForSidecars(context: Context, revision: number, ms: nu
   );
 }
 
+const nameOf = ({ namespace, service, instance }: ApiProxy): string => `${namespace}/${service} ${instance}`;
+
 /** One sidecar that does not run what it should. */
 function why(proxy: ApiProxy): string {
-  const name = `  ${proxy.namespace}/${proxy.service} ${proxy.instance}`;
+  const name = `  ${nameOf(proxy)}`;
   if (proxy.state === 'rejected')
     return plain(
       [
