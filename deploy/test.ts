@@ -25,6 +25,7 @@ const before: readonly Step[] = [
   { name: 'unused code', command: [bin('knip')] },
 ];
 const after: readonly Step[] = [
+  { name: 'fuzz, briefly', command: [process.execPath, 'test/fuzz/main.ts', '--for', '20s'] },
   { name: 'build', command: [process.execPath, 'deploy/build.ts'] },
   { name: 'the build runs', command: [process.execPath, 'dist/weft.js', 'version'] },
 ];
