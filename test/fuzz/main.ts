@@ -2,14 +2,8 @@
 // over or a promise is broken. A seed repeats the run that it was printed for.
 import { inspect, parseArgs } from 'node:util';
 import { parseDuration } from '../../lib/duration.ts';
-import { type Random, seededRandom, systemRandom } from '../../lib/random.ts';
-import { fuzzRequest } from './request.ts';
-import { fuzzResources } from './resources.ts';
-
-/** Checks one random input; throws when a promise is broken. Gives a word for what became of it. */
-type Target = (random: Random) => string;
-
-const targets: Readonly<Record<string, Target>> = { request: fuzzRequest, resources: fuzzResources };
+import { seededRandom, systemRandom } from '../../lib/random.ts';
+import { targets } from './targets.ts';
 
 const { values } = parseArgs({ options: { for: { type: 'string', default: '1m' }, seed: { type: 'string' } } });
 const forMs = parseDuration(values.for);
@@ -24,7 +18,7 @@ for (const [name, target] of Object.entries(targets)) {
   let seed = Number(values.seed ?? systemRandom.below(2 ** 31));
   do {
     try {
-      const verdict = `${name} ${target(seededRandom(seed))}`;
+      const verdict = `${name} ${await target(seededRandom(seed))}`;
       seen.set(verdict, (seen.get(verdict) ?? 0) + 1);
     } catch (error) {
       process.stderr.write(`${name} broke a promise; --seed ${seed} repeats it\n${inspect(error)}\n`);

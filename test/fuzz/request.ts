@@ -7,7 +7,7 @@ import { RequestHeads } from '../../sidecar/http/h1/request-heads.ts';
 import { TargetReader } from '../../sidecar/http/h1/target.ts';
 import { cut, mutate } from './mutate.ts';
 
-const seeds = [
+export const requestSeeds = [
   'GET /a/b?c=d HTTP/1.1\r\nHost: web\r\nAccept: */*\r\nX-Request-Id: 1\r\n\r\n',
   '\r\nGET http://web.mesh:80/ HTTP/1.1\r\nHost: web\r\nConnection: keep-alive, x-a\r\nX-A: b\r\n\r\nGET / HTTP/1.1\r\n',
   'POST /pay HTTP/1.1\r\nHost: payments\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello',
@@ -15,7 +15,7 @@ const seeds = [
   'POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n000\r\n\r\n',
   'OPTIONS * HTTP/1.0\r\nConnection: close\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n',
 ];
-const words = [
+export const requestWords = [
   ...[
     '\r\n',
     '\n',
@@ -47,14 +47,14 @@ const wellFormed = new RegExp(
   `^(?:\\r\\n)?${token} [\\x21-\\x7e]+ HTTP/1\\.[01]\\r\\n(?:${token}:[\\t\\x20-\\x7e\\x80-\\xff]*\\r\\n)*\\r\\n$`,
 );
 
-interface Read {
+export interface Read {
   readonly head: readonly string[];
   readonly content: string;
   readonly rest: string;
 }
 
 /** The first request of the pieces; undefined when it is refused or not complete. */
-function read(pieces: readonly Buffer[]): Read | undefined {
+export function read(pieces: readonly Buffer[]): Read | undefined {
   const heads = new Head();
   const finder = new RequestHeads(heads);
   const info = new RequestInfo();
@@ -106,7 +106,7 @@ function readChunks(text: string): { readonly content: string; readonly rest: st
 
 /** A request is read alike however it comes, and what is let pass is what the grammar lets pass. */
 export function fuzzRequest(random: Random): string {
-  const text = mutate(random, seeds, words);
+  const text = mutate(random, requestSeeds, requestWords);
   const octets = Buffer.from(text, 'latin1');
   const whole = read([octets]);
   const why = JSON.stringify(text);

@@ -1,0 +1,17 @@
+import type { Random } from '../../lib/random.ts';
+import { fuzzAgainstNode } from './against-node.ts';
+import { fuzzPath } from './path.ts';
+import { fuzzRequest } from './request.ts';
+import { fuzzResources } from './resources.ts';
+import { fuzzResponse } from './response.ts';
+
+/** Checks one random input; throws when a promise is broken. Gives a word for what became of it. */
+export type Target = (random: Random) => string | Promise<string>;
+
+export const targets: Readonly<Record<string, Target>> = {
+  request: fuzzRequest,
+  'request against node:http': fuzzAgainstNode,
+  response: fuzzResponse,
+  path: fuzzPath,
+  resources: fuzzResources,
+};
