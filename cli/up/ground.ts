@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { plain } from '../terminal.ts';
 import type { Child, ChildEvents } from './child.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
 import type { ListeningLine } from './listening.ts';
@@ -29,6 +30,7 @@ export interface Ground {
 }
 
 const graceMs = 5000;
+const maxLastLines = 10;
 
 /** `state`: undefined for a temporary folder. */
 export function startGround(state: string | undefined, env: NodeJS.ProcessEnv, events: ChildEvents): Ground {
@@ -68,7 +70,7 @@ export function startGround(state: string | undefined, env: NodeJS.ProcessEnv, e
     events: (name, listening) => ({
       ...events,
       onDeath(who, how, restartMs) {
-        listening?.fail(`${name} ${how} before it listened; ${logFile(name)} says more`);
+        listening?.fail(`${name} ${how} before it listened:\n${lastWords(logFile(name))}`);
         events.onDeath(who, how, restartMs);
       },
     }),
@@ -82,6 +84,14 @@ export function startGround(state: string | undefined, env: NodeJS.ProcessEnv, e
       return closing;
     },
   };
+}
+
+/** What a process said last; the log itself may be gone when somebody wants to look. */
+function lastWords(file: string): string {
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-maxLastLines);
+  // Without the time that each line begins with, and without our own.
+  const said = lines.map((line) => line.replace(/^\S+ /, '')).filter((line) => !line.startsWith('[weft up]'));
+  return said.length === 0 ? '  it said nothing' : said.map((line) => `  ${plain(line)}`).join('\n');
 }
 
 const kept = /^WEFT_(?:NODE|LOG_LEVEL|ACCESS_LOG|CA_KEY_FILE|CONSUL_TOKEN_FILE)$/;

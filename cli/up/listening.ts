@@ -18,6 +18,8 @@ export function listeningLine(): ListeningLine {
   const { promise, resolve, reject } = Promise.withResolvers<Addresses>();
   const fail = (why: string): void => reject(new Failure(exit.no, why));
   const timer = setTimeout(() => fail(`it did not listen within ${patienceMs / 1000}s`), patienceMs);
+  // What is waited for keeps the process going, not the wait: a start that is broken off ends at once.
+  timer.unref();
   const end = (): void => clearTimeout(timer);
   promise.then(end, end);
   return {

@@ -37,12 +37,12 @@ export interface Up {
 export async function startUp(options: UpOptions): Promise<Up> {
   const mesh = await readMesh(options.files);
   const ground = startGround(options.state, options.env, options.events);
-  const aborted = new Promise<never>((_, reject) => {
-    options.signal.addEventListener('abort', () => reject(new Failure(exit.no, 'ended before everything ran')), {
-      once: true,
-    });
-  });
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(new Failure(exit.no, 'ended before everything ran'));
+  options.signal.addEventListener('abort', abort, { once: true });
   try {
+    // It may have been told to end while the files were read.
+    if (options.signal.aborted) abort();
     const started = startAll(ground, mesh, options);
     // Whatever it still does when it has lost the race fails on what is closed then, and is of no more interest.
     started.catch(() => {});

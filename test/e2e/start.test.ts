@@ -68,3 +68,38 @@ test('when it is killed itself, nothing of it is left', async () => {
   );
   await shop.close();
 }, 60_000);
+
+test('what a part says that cannot start is shown, since its log goes with the folder', async () => {
+  const flags = [
+    '--store',
+    'consul',
+    '--consul-address',
+    '127.0.0.1:9',
+    '--api',
+    '127.0.0.1:0',
+    '--grpc',
+    '127.0.0.1:0',
+  ];
+  const start = startProgram(process.execPath, ['cli/start.ts', ...flags]);
+  expect([await start.ended, start.output()]).toEqual([
+    1,
+    expect.stringMatching(/control-plane ended with exit code 3 before it listened:\n.*127\.0\.0\.1:9/),
+  ]);
+}, 30_000);
+
+test.each(['starting the control plane', 'applying the resources', 'starting web, cart'])(
+  'Ctrl-C while it is %s ends everything at once',
+  async (step) => {
+    const state = mkdtempSync(join(tmpdir(), 'weft-early-'));
+    const flags = ['--state', state, '--api', '127.0.0.1:0', '--grpc', '127.0.0.1:0'];
+    const start = startProgram(process.execPath, ['cli/start.ts', ...flags], { env: { MESH_OF_TEST: state } });
+    await start.line((line) => line.startsWith(step) || undefined);
+    const begin = performance.now();
+    await start.end('SIGINT');
+    expect(performance.now() - begin).toBeLessThan(10_000);
+    expect(start.output()).toMatch(/weft: ended before everything ran$/);
+    expect(processes().filter((one) => belongsTo(one, state))).toEqual([]);
+    rmSync(state, { recursive: true });
+  },
+  60_000,
+);
