@@ -15,6 +15,8 @@ export interface ControlPlane {
 
 /** Ports that people expect, unless somebody else has them: then free ones. */
 const usual = { api: 7080, grpc: 7443 } as const;
+/** Other ports are tried so often. */
+const maxRaces = 3;
 
 export interface ControlPlaneOptions {
   /** Where the control plane keeps the mesh; undefined: its default. */
@@ -32,6 +34,12 @@ async function place(wanted: Address | undefined, usualPort: number): Promise<st
   return formatAddress(at.port === 0 ? { ...at, port: await freePort() } : at);
 }
 
+/** Another mesh that starts at the same moment may take a port that was free when we looked. */
+async function lostRace(wanted: Address | undefined, chosen: string): Promise<boolean> {
+  const ours = wanted === undefined || ('port' in wanted && wanted.port === 0);
+  return ours && !(await isFree(Number(chosen.slice(chosen.lastIndexOf(':') + 1))));
+}
+
 /** Flags that say where the control plane keeps things. */
 function stateFlags(ground: Ground, store: string | undefined): readonly string[] {
   // Consul outlives us, and with it the CA: without a folder of the user's the key stays where the control plane keeps it.
@@ -41,8 +49,19 @@ function stateFlags(ground: Ground, store: string | undefined): readonly string[
 
 /** Starts the control plane and waits until it answers. Restarts keep its addresses, so that sidecars find it again. */
 export async function startControlPlane(ground: Ground, options: ControlPlaneOptions): Promise<ControlPlane> {
-  const api = await place(options.api, usual.api);
-  const grpc = await place(options.grpc, usual.grpc);
+  for (let left = maxRaces; ; left--) {
+    const api = await place(options.api, usual.api);
+    const grpc = await place(options.grpc, usual.grpc);
+    try {
+      return await startAt(ground, options, api, grpc);
+    } catch (error) {
+      const lost = (await lostRace(options.api, api)) || (await lostRace(options.grpc, grpc));
+      if (left === 0 || !lost) throw error;
+    }
+  }
+}
+
+async function startAt(ground: Ground, options: ControlPlaneOptions, api: string, grpc: string): Promise<ControlPlane> {
   const listening = listeningLine();
   const child = startChild(
     {
@@ -66,7 +85,12 @@ export async function startControlPlane(ground: Ground, options: ControlPlaneOpt
     ground.events('control-plane', listening),
   );
   ground.own(child, 'last');
-  await listening.first;
+  try {
+    await listening.first;
+  } catch (error) {
+    await child.stop(0);
+    throw error;
+  }
   const client = new Client(`http://${api}`, undefined);
   const { storeHealthy, store } = await client.get('/v1/status', statusSchema);
   if (!storeHealthy)

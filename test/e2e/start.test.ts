@@ -103,3 +103,12 @@ test.each(['starting the control plane', 'applying the resources', 'starting web
   },
   60_000,
 );
+
+test('two that start at the same moment do not get in the way of each other', async () => {
+  const starts = [1, 2].map(() => startProgram(process.execPath, ['cli/start.ts', '--for', '1s']));
+  const codes = await Promise.all(starts.map(({ ended }) => ended));
+  expect([codes, starts.map((start) => /^\d+ requests?, (\d+) failed/m.exec(start.output())?.[1])]).toEqual([
+    [0, 0],
+    ['0', '0'],
+  ]);
+}, 60_000);
