@@ -239,6 +239,14 @@ describe('bin/weft', () => {
     }
   });
 
+  test('an old node first on PATH does no harm', async () => {
+    const olden = join(folder, 'olden');
+    mkdirSync(olden);
+    writeFileSync(join(olden, 'node'), '#!/bin/sh\necho old\n', { mode: 0o755 });
+    const ran = await runWeft(['version'], { cwd: folder, env: { PATH: `${olden}:/usr/bin:/bin` } });
+    expect(ran).toEqual({ code: 0, stdout: 'weft 0.1.0\n', stderr: '' });
+  });
+
   test('says in one line what is missing when there is no Node that can run it', async () => {
     // A checkout without dependencies, on a machine whose only node is an old one.
     const checkout = join(folder, 'checkout');
