@@ -117,6 +117,8 @@ export class Pool<C extends Pooled> implements Connections<C> {
           const code = (error as { code?: ErrorCode }).code ?? 'UPSTREAM_CONNECT';
           // Each failed connect fails one waiter, so that each request meets the outcome of one try and no more.
           this.#waiting.shift()?.failed(code, messageOf(error));
+          // There may be more who wait than connects that were allowed to begin.
+          this.#openForWaiting();
         }),
     );
   }

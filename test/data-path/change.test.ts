@@ -181,3 +181,21 @@ describe('draining', () => {
     await sidecar.dataPlane.drain(30);
   });
 });
+
+test('nothing is left open behind a sidecar that is closed, whatever it was in the middle of', async () => {
+  const kinds = ['TCPSocketWrap', 'TCPServerWrap', 'PipeWrap', 'Timeout'];
+  const open = (): number => process.getActiveResourcesInfo().filter((kind) => kinds.includes(kind)).length;
+  const before = open();
+  {
+    await using origin = await rawOrigin(async (peer) => void (await peer.head()));
+    await using sidecar = await startTestSidecar({ services: { web: [origin.address] }, app: origin.address });
+    const clients = await Promise.all(Array.from({ length: 8 }, () => sidecar.client()));
+    for (const [i, client] of clients.entries())
+      await client.send(['', 'GET /', requestText(), requestText({ fields: ['content-length: 9'] })][i % 4]!);
+    await until('four are with the service', () => origin.peers.length === 4);
+    await sidecar.dataPlane.close();
+    for (const client of clients) await client.over();
+    for (const client of clients) await client[Symbol.asyncDispose]();
+  }
+  await until('all is closed', () => open() <= before);
+});
