@@ -2,7 +2,7 @@
  * Attempts: pick an endpoint, lease a connection, send, and decide what its outcome means. All functions run within a
  * turn of the loop. Upstream and downstream call the `on…` functions; `fail` and `finish` are the only ways to end.
  */
-import { type ErrorCode, errors } from '../../lib/errors.ts';
+import { type ErrorCode, errors, messageOf } from '../../lib/errors.ts';
 import { DONE, type Reply } from '../../policies/policy.ts';
 import { errorReply, type HttpExchange, type Upstream } from './exchange.ts';
 
@@ -129,13 +129,18 @@ export function onResponseHead(ex: HttpExchange, upstream: Upstream): void {
       return;
     }
   }
+  ex.status = upstream.head.status;
+  ex.response = upstream.fields;
+  try {
+    rule.chain.response(ex);
+  } catch (thrown) {
+    fail(ex, errorReply('FILTER_FAILED', messageOf(thrown)));
+    return;
+  }
   ex.zone = 'answering';
   ex.deadlineMs = Number.POSITIVE_INFINITY;
   ex.attemptDeadlineMs = Number.POSITIVE_INFINITY;
   ex.record.firstByteMs = nowMs - ex.startMs;
-  ex.status = upstream.head.status;
-  ex.response = upstream.fields;
-  rule.chain.response(ex);
   ex.record.status = ex.status;
   if (outcome.error !== undefined) ex.record.code = outcome.error;
   ex.downstream.sendResponse(ex, upstream);
@@ -186,7 +191,7 @@ function attemptFailed(ex: HttpExchange, code: ErrorCode, detail: string, stale:
   else if (stale && ex.attempts === 1 && mayRepeat(ex, 0)) {
     leaveEndpoint(ex);
     startAttempt(ex);
-  } else fail(ex, errorReply(code, detail));
+  } else fail(ex, errorReply(code, detail, code === 'ATTEMPT_TIMEOUT' ? ex.timesFrom : ''));
 }
 
 const mayRepeat = (ex: HttpExchange, wait: number): boolean =>
@@ -257,7 +262,7 @@ function finish(ex: HttpExchange, lastWord?: () => void): void {
 /** What is due by now; the connection calls it when `nextDeadline` has passed. */
 export function onDeadline(ex: HttpExchange, nowMs: number): void {
   if (ex.zone === 'over') return;
-  if (ex.deadlineMs <= nowMs) fail(ex, errorReply('REQUEST_DEADLINE', waitedFor(ex, nowMs)));
+  if (ex.deadlineMs <= nowMs) fail(ex, errorReply('REQUEST_DEADLINE', waitedFor(ex, nowMs), ex.timesFrom));
   else if (ex.attemptDeadlineMs <= nowMs) {
     const detail = waitedFor(ex, nowMs);
     ex.cancelWait?.();
@@ -267,7 +272,7 @@ export function onDeadline(ex: HttpExchange, nowMs: number): void {
     upstream?.cancel();
     attemptFailed(ex, 'ATTEMPT_TIMEOUT', detail, false);
   } else if (ex.movedMs + ex.idleTimeoutMs <= nowMs)
-    fail(ex, errorReply('STREAM_IDLE', `nothing moved for ${ex.idleTimeoutMs} ms`));
+    fail(ex, errorReply('STREAM_IDLE', `nothing moved for ${ex.idleTimeoutMs} ms`, ex.timesFrom));
 }
 
 /** Where the time went, for whoever reads the log. */

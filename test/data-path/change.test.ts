@@ -1,6 +1,6 @@
 import { requestText } from '../harness/client.ts';
 import { http1Origin, rawOrigin } from '../harness/origin.ts';
-import { startTestSidecar, type TestSidecar } from '../harness/sidecar.ts';
+import { inputsOf, startTestSidecar, type TestSidecar } from '../harness/sidecar.ts';
 import { until } from '../harness/until.ts';
 
 const route = (header: string): string => `
@@ -88,6 +88,43 @@ test('a configuration with a problem is refused as a whole, and the last good on
   expect(sidecar.dataPlane.snapshot.current.revision).toBe(1);
   const answer = await sidecar.send();
   expect([answer.body, answer.get('x-rule')]).toEqual(['hello', 'good']);
+});
+
+test.each(['request', 'response'])('a filter that throws on a %s fails that exchange and no other', async (what) => {
+  await using origin = await http1Origin('hello');
+  await using sidecar = await startTestSidecar({ services: { web: [origin.address] } });
+  const inputs = await inputsOf({ services: { web: [origin.address] } }, 2);
+  const change = { set: [{ name: 'x-a', value: 'a\r\nb: c' }], add: [], remove: [] };
+  const filter =
+    what === 'request'
+      ? { type: 'RequestHeaderModifier', requestHeaderModifier: change }
+      : { type: 'ResponseHeaderModifier', responseHeaderModifier: change };
+  // Such a value is refused where it is written; that the wire has it, too, is not to be relied on.
+  const spec = {
+    parentRefs: [{ name: 'web' }],
+    hostnames: [],
+    rules: [
+      {
+        matches: [{ path: { type: 'PathPrefix', value: '/bad' }, headers: [], queryParams: [] }],
+        filters: [filter],
+        backendRefs: [{ name: 'web', port: 80, weight: 1 }],
+      },
+      {
+        matches: [{ path: { type: 'PathPrefix', value: '/' }, headers: [], queryParams: [] }],
+        filters: [],
+        backendRefs: [{ name: 'web', port: 80, weight: 1 }],
+      },
+    ],
+  };
+  const key = { kind: 'HTTPRoute', namespace: 'default', name: 'bad' };
+  const resources = new Map([['HTTPRoute default/bad', { key, version: '1', spec }]]);
+  expect(await sidecar.dataPlane.accept({ ...inputs, resources })).toEqual([]);
+  await using client = await sidecar.client();
+  await client.send(requestText({ target: '/bad' }));
+  const answer = await client.response();
+  expect([answer.status, answer.get('weft-error'), answer.get('b')]).toEqual([500, 'FILTER_FAILED', undefined]);
+  await client.send(requestText({ target: '/' }));
+  expect((await client.response()).body).toBe('hello');
 });
 
 test('an endpoint that leaves while it is busy finishes what it has, and gets no more', async () => {

@@ -151,7 +151,11 @@ function recorded(telemetry: Telemetry, records: ExchangeRecord[], counts: { und
   };
 }
 
-async function inputsOf({ services = {}, yaml = '', absent = [] }: TestConfig, revision: number): Promise<Inputs> {
+/** What a sidecar would have been told, for a test that changes some of it. */
+export async function inputsOf(
+  { services = {}, yaml = '', absent = [] }: TestConfig,
+  revision: number,
+): Promise<Inputs> {
   const parsed = parseDocuments(yaml, 'test.yaml', await loadSchemas());
   if (parsed.issues.length > 0) throw new Error(parsed.issues.map(formatIssue).join('\n'));
   const resources = new Map<string, HeldResource>();
