@@ -140,6 +140,8 @@ export interface Exchange {
   holdBytes: number;
   /** Time during which nothing moves on an answered exchange before it is ended, in ms. */
   idleTimeoutMs: number;
+  /** Who set these times, as `Kind namespace/name`; '' for the built-in ones. Stands in the answer that they cause. */
+  timesFrom: string;
   /** Time to connect to an endpoint, in ms. */
   connectTimeoutMs: number;
   /** Replaces the canonical path (query kept) for what is sent upstream. */

@@ -6,7 +6,7 @@ import type { HeaderChange, Redirect, RouteFilter, RouteRule } from './spec.ts';
 /** Everything that a rule does besides choosing a backend. `origin`: the route, for replies. */
 export function compileRuleFilters(rule: RouteRule, origin: string): readonly Filter[] {
   const filters: Filter[] = [];
-  if (rule.timeouts !== undefined) filters.push(timeouts(rule.timeouts));
+  if (rule.timeouts !== undefined) filters.push(timeouts(rule.timeouts, origin));
   // Of the rule's only match where it is needed: the schema sees to that.
   const prefix = rule.matches[0]!.path.value;
   for (const filter of rule.filters) filters.push(compileFilter(filter, prefix, origin));
@@ -94,9 +94,10 @@ function noBackend(policy: string): Filter {
 }
 
 /** Runs after any TimeoutPolicy and overrules it, also towards more time. */
-function timeouts({ requestMs, backendRequestMs }: NonNullable<RouteRule['timeouts']>): Filter {
+function timeouts({ requestMs, backendRequestMs }: NonNullable<RouteRule['timeouts']>, origin: string): Filter {
   return {
     onRequest(ex) {
+      ex.timesFrom = origin;
       if (requestMs !== undefined) ex.deadlineMs = requestMs === 0 ? Number.POSITIVE_INFINITY : ex.startMs + requestMs;
       if (backendRequestMs !== undefined) ex.attemptTimeoutMs = backendRequestMs || Number.POSITIVE_INFINITY;
       return undefined;

@@ -10,18 +10,20 @@ export const filter: KindFilter = {
   // The caller's side alone: a route may allow more than its service, and the inbound side does not know the route.
   side: 'outbound',
   builtin,
-  compilePolicy(effective) {
+  compilePolicy(effective, env) {
     const spec = effective as TimeoutSpec;
     const requestMs = limit(spec.requestMs);
     const attemptMs = limit(spec.attemptMs);
     const connectMs = limit(spec.connectMs);
     const idleMs = limit(spec.idleMs);
+    const { origin } = env;
     return {
       onRequest(ex) {
         ex.deadlineMs = Math.min(ex.deadlineMs, ex.startMs + requestMs);
         ex.attemptTimeoutMs = attemptMs;
         ex.connectTimeoutMs = connectMs;
         ex.idleTimeoutMs = idleMs;
+        ex.timesFrom = origin;
         return undefined;
       },
     };

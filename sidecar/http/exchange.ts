@@ -121,6 +121,7 @@ export class HttpExchange implements Exchange {
   attemptDeadlineMs = Number.POSITIVE_INFINITY;
   holdBytes = 0;
   idleTimeoutMs = 300_000;
+  timesFrom = '';
   connectTimeoutMs = 1000;
   /** Monotonic ms of the last octet in either direction. */
   movedMs = 0;
@@ -194,6 +195,7 @@ export class HttpExchange implements Exchange {
     this.attemptDeadlineMs = Number.POSITIVE_INFINITY;
     this.holdBytes = 0;
     this.idleTimeoutMs = 300_000;
+    this.timesFrom = '';
     this.connectTimeoutMs = 1000;
     this.rule = undefined;
     this.destination = undefined;

@@ -198,6 +198,7 @@ describe('timeouts', () => {
     });
     const answer = await sidecar.send();
     expect([answer.status, answer.get('weft-error')]).toEqual([504, 'REQUEST_DEADLINE']);
+    expect(JSON.parse(answer.body)).toMatchObject({ policy: 'TimeoutPolicy default/p' });
     await origin.peers[0]!.octets.until('the close', (_, over) => over || undefined);
     expect(sidecar.records[0]!.detail).toMatch(/attempt 1, waiting for the answer of 127\.0\.0\.1:/);
   });

@@ -64,6 +64,7 @@ export function exchange(
     attemptTimeoutMs: Number.POSITIVE_INFINITY,
     holdBytes: 0,
     idleTimeoutMs: Number.POSITIVE_INFINITY,
+    timesFrom: '',
     connectTimeoutMs: Number.POSITIVE_INFINITY,
     rewritePath: (path) => void Object.assign(rewrites, { path }),
     rewriteHost: (host) => void Object.assign(rewrites, { host }),
