@@ -121,7 +121,7 @@ export function onResponseHead(ex: HttpExchange, upstream: Upstream): void {
   if (rule.chain.retries) {
     outcome.response = upstream.fields;
     outcome.reusedConnection = false;
-    const wait = rule.chain.afterAttempt(ex, outcome);
+    const wait = waitAfter(ex);
     if (wait !== DONE && mayRepeat(ex, wait)) {
       upstream.discard();
       ex.upstream = undefined;
@@ -144,6 +144,16 @@ export function onResponseHead(ex: HttpExchange, upstream: Upstream): void {
   ex.record.status = ex.status;
   if (outcome.error !== undefined) ex.record.code = outcome.error;
   ex.downstream.sendResponse(ex, upstream);
+}
+
+/** What the filters say of the outcome. One that throws says nothing: its fault is not the exchange's, nor the process's. */
+function waitAfter(ex: HttpExchange): number {
+  try {
+    return ex.rule!.chain.afterAttempt(ex, ex.outcome);
+  } catch (thrown) {
+    ex.record.detail = messageOf(thrown);
+    return DONE;
+  }
 }
 
 function weftError(upstream: Upstream): ErrorCode | undefined {
@@ -185,7 +195,7 @@ function attemptFailed(ex: HttpExchange, code: ErrorCode, detail: string, stale:
   outcome.error = code;
   outcome.reusedConnection = stale;
   outcome.response = undefined;
-  const wait = ex.rule!.chain.afterAttempt(ex, outcome);
+  const wait = waitAfter(ex);
   if (wait !== DONE && mayRepeat(ex, wait)) retry(ex, wait);
   // No policy is needed to see that a connection was stale; one fresh try, not counted as the endpoint's failure.
   else if (stale && ex.attempts === 1 && mayRepeat(ex, 0)) {
@@ -250,8 +260,12 @@ export function fail(ex: HttpExchange, reply: Reply): void {
 function finish(ex: HttpExchange, lastWord?: () => void): void {
   ex.zone = 'over';
   ex.dropHeld();
-  ex.rule?.chain.end(ex);
   const { record } = ex;
+  try {
+    ex.rule?.chain.end(ex);
+  } catch (thrown) {
+    record.detail = messageOf(thrown);
+  }
   record.attempts = ex.attempts;
   record.durationMs = ex.context.loop.nowMs - ex.startMs;
   ex.edge?.end(record);

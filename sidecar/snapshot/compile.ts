@@ -159,7 +159,13 @@ class Pass {
       if (filter.compilePolicy === undefined || filter.scope !== scope || filter.side === 'inbound') continue;
       const merged = effective(filter.kind, filter.builtin, this.#policies, chain);
       const issues = new Issues();
-      filters.push(filter.compilePolicy(merged.spec, this.#env(originText(merged), `${filter.kind} ${place}`, issues)));
+      try {
+        filters.push(
+          filter.compilePolicy(merged.spec, this.#env(originText(merged), `${filter.kind} ${place}`, issues)),
+        );
+      } catch (thrown) {
+        issues.add('spec', messageOf(thrown));
+      }
       for (const { path, message } of issues.list) this.issues.add(`${originText(merged)}: ${path}`, message);
     }
     return filters;
