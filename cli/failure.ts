@@ -1,4 +1,4 @@
-import type { Issue } from '../lib/issues.ts';
+import { formatIssue, type Issue } from '../lib/issues.ts';
 
 /** How every command ends: done, the answer is no, wrong usage, cannot reach. Scripts decide by these. */
 export const exit = { done: 0, no: 1, usage: 2, unreachable: 3 } as const;
@@ -30,7 +30,7 @@ export class Refused extends Failure {
   readonly code: string;
 
   constructor(message: string, code: string, issues: readonly Issue[]) {
-    super(exit.no, message);
+    super(exit.no, [message, ...issues.map((issue) => `  ${formatIssue(issue)}`)].join('\n'));
     this.code = code;
     this.issues = issues;
   }

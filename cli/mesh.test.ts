@@ -143,6 +143,20 @@ test('delete takes names or files, and says when there was nothing', async () =>
   expect((await weft('get', 'service', 'gone')).code).toBe(1);
 }, 60_000);
 
+test('what others still need is not deleted, and they are named', async () => {
+  const policy = `apiVersion: weft.dev/v1
+kind: RetryPolicy
+metadata: { name: needy }
+spec: { targetRefs: [{ kind: Service, name: needed }], retries: 1 }
+`;
+  await weft('apply', file('needed.yaml', `${service('needed')}---\n${policy}`));
+  const { code, stdout, stderr } = await weft('delete', 'service', 'needed');
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(/^weft: .*nothing was applied\n {2}.*RetryPolicy default\/needy/);
+  await weft('delete', 'retrypolicy', 'needy');
+  expect((await weft('delete', 'service', 'needed')).code).toBe(0);
+}, 60_000);
+
 test('a sidecar joins with a token of the CLI and is waited for', async () => {
   await weft('apply', file('web.yaml', service('web')));
   const { stdout: token, stderr, code } = await weft('token', 'create', 'web');
