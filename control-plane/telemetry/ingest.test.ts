@@ -112,6 +112,17 @@ test('a caller outside the mesh is counted by the callee', async () => {
   ]);
 });
 
+test('a steady rate is shown as it is, whatever part of a second has passed since the last report', async () => {
+  for (let second = 0; second < 25; second++) {
+    await report('web', outbound('cart'));
+    clock.advance(400);
+    expect(service.edges()[0]).toMatchObject({ requestsPerSecond: 100 });
+    clock.advance(550);
+    expect(service.edges()[0]).toMatchObject({ requestsPerSecond: 100 });
+    clock.advance(50);
+  }
+});
+
 test('counts leave the window after ten seconds, totals stay', async () => {
   await report('web', outbound('cart'));
   clock.advance(9000);

@@ -136,7 +136,6 @@ function describeEdge(edge: Edge, now: number, windowMs: number): ApiEdge {
   // Only a caller outside the mesh leaves the counting to the callee: both together would count each request twice.
   const counting = outbound.totalRequests > 0 ? outbound : inbound;
   const { requests, failures, retries, latency } = counting.window.sum(now);
-  const seenMs = Math.min(windowMs, Math.max(1000, now - edge.firstMs));
   return {
     source,
     destination,
@@ -146,7 +145,7 @@ function describeEdge(edge: Edge, now: number, windowMs: number): ApiEdge {
     requests,
     failures,
     retries,
-    requestsPerSecond: (requests * 1000) / seenMs,
+    requestsPerSecond: (requests * 1000) / counting.window.coveredMs(now, edge.firstMs),
     p50Ms: quantileUs(latency, 0.5) / 1000,
     p99Ms: quantileUs(latency, 0.99) / 1000,
     totalRequests: counting.totalRequests,

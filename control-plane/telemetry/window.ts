@@ -1,5 +1,7 @@
 import { bucketCount } from '../../lib/latency.ts';
 
+/** Sidecars report every second; one that has said nothing for twice that has nothing to say. */
+const quietMs = 2000;
 /** Length of one slot of the window, in ms. */
 const slotMs = 1000;
 
@@ -24,6 +26,7 @@ interface Slot {
 /** Counts of the last while, in slots of one second; older ones fall out. */
 export class SlidingWindow {
   readonly #slots: Slot[];
+  #lastMs = Number.NEGATIVE_INFINITY;
 
   /** `windowMs`: a whole number of seconds. */
   constructor(windowMs: number) {
@@ -38,6 +41,7 @@ export class SlidingWindow {
 
   add(now: number, counts: Counts): void {
     const at = Math.floor(now / slotMs);
+    this.#lastMs = now;
     const slot = this.#slots[at % this.#slots.length]!;
     if (slot.at !== at) {
       slot.at = at;
@@ -61,5 +65,15 @@ export class SlidingWindow {
       for (let i = 0; i < bucketCount; i++) total.latency[i]! += slot.latency[i]!;
     }
     return total;
+  }
+
+  /**
+   * The time that `sum` covers, in ms: up to the last report while reports are coming, since what happened after it has
+   * not been told yet; up to now otherwise. `sinceMs`: when the first of what was counted began.
+   */
+  coveredMs(now: number, sinceMs: number): number {
+    const end = now - this.#lastMs < quietMs ? this.#lastMs : now;
+    const oldest = Math.floor(now / slotMs) - this.#slots.length;
+    return Math.min((Math.floor(end / slotMs) - oldest) * slotMs, Math.max(slotMs, end - sinceMs));
   }
 }
