@@ -35,6 +35,8 @@ export interface DataPlaneOptions {
   readonly credentials: LiveCredentials | undefined;
   readonly appTimeoutMs: number;
   readonly maxRequestBody: number;
+  /** How long requests to a service that was just heard of wait for its first endpoint, in ms. */
+  readonly endpointGraceMs: number;
   /** Asks for a service that the snapshot does not have. */
   readonly resolve: (service: string) => Promise<void> | undefined;
   readonly telemetry: Telemetry;
@@ -62,7 +64,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     throw new Error(`mtls ${options.mtls} needs credentials to listen with`);
   const loop = new Loop(clock);
   const connect = connector(credentials, telemetry.connections('outbound', 'upstream'));
-  const destinations = new Destinations((spec) => endpoint(spec, connect, loop));
+  const destinations = new Destinations((spec) => endpoint(spec, connect, loop), clock, options.endpointGraceMs);
   const app = endpoint(appSpec(options.app), connector(undefined, telemetry.connections('inbound', 'upstream')), loop);
   const rule = appRule(app, options);
   const compiler = new Compiler({
@@ -163,7 +165,12 @@ function appRule(app: Endpoint, { serviceKey: service, appTimeoutMs, random }: D
   return {
     name: `app of ${service}`,
     chain: new Chain([{ onRequest: deadline }]),
-    backends: [{ weight: 1, destination: { service, endpoints: [app], balancer: { build: () => picker }, picker } }],
+    backends: [
+      {
+        weight: 1,
+        destination: { service, endpoints: [app], graceUntilMs: 0, balancer: { build: () => picker }, picker },
+      },
+    ],
     weight: 1,
     random,
   };

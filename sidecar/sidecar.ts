@@ -14,6 +14,9 @@ import { startTelemetry } from './telemetry/start-telemetry.ts';
 import { fileCredentials } from './tls/file-credentials.ts';
 import type { RunningIdentity } from './tls/identity.ts';
 
+/** Longer than sidecars take to come back to a control plane that has restarted. */
+const ENDPOINT_GRACE_MS = 3000;
+
 export interface Sidecar {
   /** Addresses as they were chosen, where port 0 was asked for. */
   readonly inbound: Address;
@@ -70,6 +73,8 @@ export async function startSidecar(
     const dataPlane = own(
       await startDataPlane({
         ...config,
+        // From a file all is known at once; a control plane may still be hearing of the other sidecars itself.
+        endpointGraceMs: source.from === 'control-plane' ? ENDPOINT_GRACE_MS : 0,
         credentials,
         resolve: (service) => control?.subscribe(service),
         telemetry,

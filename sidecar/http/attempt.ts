@@ -5,18 +5,20 @@
 import { type ErrorCode, errors, messageOf } from '../../lib/errors.ts';
 import { DONE, type Reply } from '../../policies/policy.ts';
 import { errorReply, type HttpExchange, type Upstream } from './exchange.ts';
+import { isIdempotent } from './methods.ts';
+import { waitedFor } from './reply.ts';
 
 /** Octets of body kept while there is no connection yet, whatever the policies say: one read at most. */
 const HOLD_WHILE_WAITING = 64 * 1024;
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
-
-/** RFC 9110 section 9.2.2. */
-export const isIdempotent = (method: string): boolean => idempotent.has(method);
+/** How often endpoints are looked for while the first of a service may still be on their way. */
+const PICK_AGAIN_MS = 50;
 
 export function startAttempt(ex: HttpExchange): void {
   const endpoint = ex.destination!.picker.pick(ex, ex.tried) as HttpExchange['endpoint'];
   if (endpoint === undefined) {
-    fail(ex, errorReply('NO_ENDPOINT', `${ex.destination!.service} has ${ex.destination!.endpoints.length} endpoints`));
+    const { service, endpoints, graceUntilMs } = ex.destination!;
+    if (endpoints.length === 0 && ex.context.loop.nowMs < graceUntilMs) pickLater(ex, PICK_AGAIN_MS);
+    else fail(ex, errorReply('NO_ENDPOINT', `${service} has ${endpoints.length} endpoints`));
     return;
   }
   ex.attempts++;
@@ -211,11 +213,13 @@ function retry(ex: HttpExchange, wait: number): void {
   ex.tried.push(ex.endpoint!);
   leaveEndpoint(ex);
   ex.attemptDeadlineMs = Number.POSITIVE_INFINITY;
-  if (wait <= 0) {
-    startAttempt(ex);
-    return;
-  }
+  if (wait <= 0) startAttempt(ex);
+  else pickLater(ex, wait);
+}
+
+function pickLater(ex: HttpExchange, wait: number): void {
   const { loop } = ex.context;
+  ex.downstream.pauseBody();
   ex.cancelWait = loop.clock.after(wait, () =>
     loop.turn(() => {
       ex.cancelWait = undefined;
@@ -287,13 +291,6 @@ export function onDeadline(ex: HttpExchange, nowMs: number): void {
     attemptFailed(ex, 'ATTEMPT_TIMEOUT', detail, false);
   } else if (ex.movedMs + ex.idleTimeoutMs <= nowMs)
     fail(ex, errorReply('STREAM_IDLE', `nothing moved for ${ex.idleTimeoutMs} ms`, ex.timesFrom));
-}
-
-/** Where the time went, for whoever reads the log. */
-function waitedFor(ex: HttpExchange, nowMs: number): string {
-  const where = ex.endpoint?.label ?? 'an endpoint';
-  const what = ex.upstream === undefined ? `a connection to ${where}` : `the answer of ${where}`;
-  return `after ${Math.round(nowMs - ex.startMs)} ms, in attempt ${ex.attempts}, waiting for ${what}`;
 }
 
 export const nextDeadline = (ex: HttpExchange): number =>

@@ -3,9 +3,10 @@ import { messageOf } from '../../lib/errors.ts';
 import type { Reply } from '../../policies/policy.ts';
 import { matchRule, pickBackend } from '../snapshot/route-table.ts';
 import type { CompiledRule, ServiceRoutes } from '../snapshot/snapshot.ts';
-import { fail, isIdempotent, startAttempt } from './attempt.ts';
+import { fail, startAttempt } from './attempt.ts';
 import { errorReply, type HttpExchange } from './exchange.ts';
 import { nameId as known } from './h1/names.ts';
+import { isIdempotent } from './methods.ts';
 
 /** Octets of a body kept on the last hop, where a retry meets only an idle connection that the app has closed. */
 const HOLD_INBOUND = 64 * 1024;

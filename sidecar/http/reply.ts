@@ -28,3 +28,10 @@ export function replyHead(reply: Reply, length: number): string {
   if (reply.code !== 'REDIRECT') head += `weft-error: ${reply.code}\r\ncontent-type: application/problem+json\r\n`;
   return `${head}content-length: ${length}\r\n`;
 }
+
+/** Where the time went, for whoever reads the log. */
+export function waitedFor(ex: HttpExchange, nowMs: number): string {
+  const where = ex.endpoint?.label ?? 'an endpoint';
+  const what = ex.upstream === undefined ? `a connection to ${where}` : `the answer of ${where}`;
+  return `after ${Math.round(nowMs - ex.startMs)} ms, in attempt ${ex.attempts}, waiting for ${what}`;
+}

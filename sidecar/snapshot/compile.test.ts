@@ -17,9 +17,13 @@ const inputs = (resources: readonly { key: ReturnType<typeof key>; spec: unknown
 
 async function makeCompiler(): Promise<Compiler> {
   const random = seededRandom(1);
-  const destinations = new Destinations(() => {
-    throw new Error('there are no endpoints here');
-  });
+  const destinations = new Destinations(
+    () => {
+      throw new Error('there are no endpoints here');
+    },
+    manualClock(),
+    0,
+  );
   return new Compiler({
     filters: await loadFilters(),
     destinations,

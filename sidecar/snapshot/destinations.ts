@@ -1,3 +1,4 @@
+import type { Clock } from '../../lib/clock.ts';
 import type { Balancer } from '../../policies/policy.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { EndpointSpec } from './inputs.ts';
@@ -12,18 +13,24 @@ const noBalancer: Balancer = { build: () => ({ pick: () => undefined }) };
 export class Destinations {
   readonly #byService = new Map<string, Destination>();
   readonly #makeEndpoint: (spec: EndpointSpec) => Endpoint;
+  readonly #clock: Clock;
+  readonly #graceMs: number;
   /** Gone from the configuration, perhaps still busy. */
   readonly #leaving = new Set<Endpoint>();
 
-  constructor(makeEndpoint: (spec: EndpointSpec) => Endpoint) {
+  /** `graceMs`: how long after a service was first heard of its endpoints may still come. */
+  constructor(makeEndpoint: (spec: EndpointSpec) => Endpoint, clock: Clock, graceMs: number) {
     this.#makeEndpoint = makeEndpoint;
+    this.#clock = clock;
+    this.#graceMs = graceMs;
   }
 
   /** The destination of a service; the same object for as long as the service is known. */
   get(service: string): Destination {
     let found = this.#byService.get(service);
     if (found === undefined) {
-      found = { service, endpoints: [], balancer: noBalancer, picker: noBalancer.build([]) };
+      const graceUntilMs = this.#clock.now() + this.#graceMs;
+      found = { service, endpoints: [], graceUntilMs, balancer: noBalancer, picker: noBalancer.build([]) };
       this.#byService.set(service, found);
     }
     return found;

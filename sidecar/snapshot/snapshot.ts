@@ -56,6 +56,8 @@ export interface Destination {
   /** `namespace/name`. */
   readonly service: string;
   endpoints: readonly Endpoint[];
+  /** Monotonic ms until which its first endpoints may still be on their way: requests wait for them so long. */
+  readonly graceUntilMs: number;
   balancer: Balancer;
   picker: Picker;
 }

@@ -101,6 +101,21 @@ test('a service without endpoints is 503, and one that the control plane says is
   expect((await sidecar.send({ host: 'gone' })).get('weft-error')).toBe('NO_SERVICE');
 });
 
+test('requests to a service that was just heard of wait for its first endpoint, and no longer than the grace', async () => {
+  await using origin = await http1Origin('here at last');
+  await using sidecar = await startTestSidecar({ services: { web: [] }, endpointGraceMs: 60_000 });
+  const early = Promise.all([sidecar.send(), sidecar.send({ method: 'POST', body: 'kept' })]);
+  await until('both wait', () => sidecar.underWay === 2);
+  await sidecar.apply({ services: { web: [origin.address] } });
+  expect((await early).map(({ status, body }) => [status, body])).toEqual([
+    [200, 'here at last'],
+    [200, 'here at last'],
+  ]);
+  await using impatient = await startTestSidecar({ services: { web: [] }, endpointGraceMs: 80 });
+  const answer = await impatient.send();
+  expect([answer.status, answer.get('weft-error')]).toEqual([503, 'NO_ENDPOINT']);
+});
+
 describe('the first use of a service', () => {
   test('waits for the answer of the control plane', async () => {
     await using origin = await http1Origin('hello');

@@ -39,6 +39,7 @@ export interface TestSidecarOptions extends TestConfig {
   readonly credentials?: DataPlaneOptions['credentials'];
   readonly resolve?: (service: string) => Promise<void> | undefined;
   readonly appTimeoutMs?: number;
+  readonly endpointGraceMs?: number;
   readonly maxRequestBody?: number;
   readonly clock?: Clock;
   /** False: it starts without any configuration. */
@@ -90,6 +91,7 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
     mtls: options.mtls ?? 'off',
     credentials: options.credentials,
     appTimeoutMs: options.appTimeoutMs ?? Number.POSITIVE_INFINITY,
+    endpointGraceMs: options.endpointGraceMs ?? 0,
     maxRequestBody: options.maxRequestBody ?? Number.POSITIVE_INFINITY,
     resolve: options.resolve ?? (() => undefined),
     telemetry: recorded(telemetry, records, counts),
