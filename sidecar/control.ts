@@ -1,7 +1,8 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Address, formatAddress } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
+import { makeFolder } from '../lib/folder.ts';
 import type { Issue } from '../lib/issues.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
@@ -31,7 +32,7 @@ export async function startControlIdentity(
   source: Source,
   { config, clock, random, log }: Parts,
 ): Promise<RunningIdentity> {
-  await mkdir(source.state, { recursive: true, mode: 0o700 });
+  makeFolder(source.state);
   await chmod(source.state, 0o700);
   const { service, namespace } = config;
   return startIdentity({

@@ -1,6 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { messageOf } from '../../lib/errors.ts';
+import { makeFolder } from '../../lib/folder.ts';
+import { exit, Failure } from '../failure.ts';
 import { plain } from '../terminal.ts';
 import type { Child, ChildEvents } from './child.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
@@ -37,7 +40,11 @@ export function startGround(state: string | undefined, env: NodeJS.ProcessEnv, e
   const root = state === undefined ? mkdtempSync(join(tmpdir(), 'weft-up-')) : resolve(state);
   const folder = (name: string): string => {
     const path = join(root, name);
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    try {
+      makeFolder(path);
+    } catch (error) {
+      throw new Failure(exit.usage, `--state: there can be no folder ${path}: ${messageOf(error)}`);
+    }
     return path;
   };
   const logs = folder('logs');

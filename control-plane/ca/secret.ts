@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
-import { link, mkdir, open, rm } from 'node:fs/promises';
+import { link, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../lib/folder.ts';
 
 /** Octets that a secret must have at least. */
 const minSecret = 16;
@@ -27,7 +28,7 @@ export async function loadSecret(where: { readonly stateDir: string; readonly fi
 async function createSecret(stateDir: string, path: string): Promise<void> {
   const own = `${path}.${randomBytes(6).toString('hex')}`;
   try {
-    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    makeFolder(stateDir);
     const file = await open(own, 'wx', 0o600);
     try {
       await file.writeFile(`${randomBytes(32).toString('base64url')}\n`);

@@ -1,8 +1,9 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { makeFolder } from '../../lib/folder.ts';
 import type { Log } from '../../lib/log.ts';
 import { EmbeddedLog } from './embedded-log.ts';
 import { EmbeddedVault } from './embedded-vault.ts';
@@ -41,7 +42,7 @@ export async function openEmbeddedStore({ dir, clock, log }: EmbeddedStoreOption
 function openDatabase(dir: string, log: Log): DatabaseSync {
   const path = join(dir, 'weft.sqlite');
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir);
     // SQLite would create it readable for all; its WAL file takes the mode of this one. One that is there is not opened
     // here: closing it again would drop the lock that another store of this process has on it.
     if (existsSync(path)) chmodSync(path, 0o600);

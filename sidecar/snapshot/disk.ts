@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { makeFolder } from '../../lib/folder.ts';
 import type { Log } from '../../lib/log.ts';
 import { keyText } from '../../policies/resource.ts';
 import type { EndpointSpec, HeldResource, Inputs } from './inputs.ts';
@@ -102,7 +103,7 @@ export function openDisk({ file, owner, clock, log }: DiskOptions): Disk {
 
 /** A reader sees the old file or the new one, whole, whatever happens in between. */
 async function write(file: string, bytes: Buffer): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file));
   const temporary = `${file}.tmp`;
   await sync(await open(temporary, 'w', 0o600), (handle) => handle.writeFile(bytes));
   await rename(temporary, file);

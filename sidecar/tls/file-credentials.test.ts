@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { manualClock } from '../../lib/clock.ts';
+import { type ManualClock, manualClock } from '../../lib/clock.ts';
 import { jsonLog } from '../../lib/log.ts';
 import { makeIntermediate, makeLeaf, makeRoot, type TestCert } from '../../test/harness/certs.ts';
 import { fileCredentials } from './file-credentials.ts';
@@ -12,7 +12,9 @@ let dir: string;
 let files: { cert: string; key: string; ca: string };
 let events: Record<string, unknown>[];
 let told = (): void => undefined;
-const clock = manualClock(Date.now());
+/** The looks at the files below move the clock on, by how much depends on the disk: nothing may expire by that. */
+const year = 365 * 86_400_000;
+let clock: ManualClock;
 const log = jsonLog({
   write(line) {
     events.push(JSON.parse(line));
@@ -21,7 +23,8 @@ const log = jsonLog({
 });
 
 beforeEach(async () => {
-  root = await makeRoot();
+  root = await makeRoot({ notAfter: year });
+  clock = manualClock(Date.now());
   events = [];
   dir = await mkdtemp(join(tmpdir(), 'weft-files-'));
   files = { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem'), ca: join(dir, 'ca.pem') };
@@ -39,13 +42,13 @@ const nextEvent = () =>
   });
 
 test('three files are an identity, and another set replaces it without a restart', async () => {
-  await put(await makeLeaf(await makeIntermediate(root), { uris: [own] }));
+  await put(await makeLeaf(await makeIntermediate(root, { notAfter: year }), { uris: [own], notAfter: year }));
   const { live, close } = await fileCredentials({ ...files, clock, log });
   const first = live.current!;
   expect(first).toMatchObject({ spiffeId: own, trustDomain: 'weft.test' });
 
   // A certificate whose key is not there yet, as in the middle of a copy.
-  const next = await makeLeaf(root, { uris: [own] });
+  const next = await makeLeaf(root, { uris: [own], notAfter: year });
   await writeFile(files.cert, next.chainPem);
   let event = nextEvent();
   clock.advance(10_000);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../lib/folder.ts';
 import { fromPem } from '../../lib/svid.ts';
 import type { Credentials } from './credentials.ts';
 import { CredentialsError, makeCredentials } from './make-credentials.ts';
@@ -16,7 +17,7 @@ const maxFile = 262_144;
  */
 export async function saveCredentials(stateDir: string, credentials: Credentials): Promise<void> {
   const { certPem, keyPem, rootsPem } = credentials;
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  makeFolder(stateDir);
   const path = fileOf(stateDir);
   const next = `${path}.${randomBytes(6).toString('hex')}`;
   try {
