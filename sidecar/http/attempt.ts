@@ -5,11 +5,10 @@
 import { type ErrorCode, errors, messageOf } from '../../lib/errors.ts';
 import { DONE, type Reply } from '../../policies/policy.ts';
 import { errorReply, type HttpExchange, type Upstream } from './exchange.ts';
-import { isIdempotent } from './methods.ts';
+import type { Head } from './message/head.ts';
+import { isIdempotent } from './message/methods.ts';
 import { waitedFor } from './reply.ts';
 
-/** Octets of body kept while there is no connection yet, whatever the policies say: one read at most. */
-const HOLD_WHILE_WAITING = 64 * 1024;
 /** How often endpoints are looked for while the first of a service may still be on their way. */
 const PICK_AGAIN_MS = 50;
 
@@ -53,43 +52,10 @@ function send(ex: HttpExchange, upstream: Upstream): void {
   if (ex.direction === 'outbound') ex.record.peer = upstream.peer;
   upstream.sendRequest(ex);
   for (const piece of ex.held) upstream.sendBody(piece, 0, piece.length);
-  if (ex.heldOctets > ex.holdBytes) letGo(ex);
+  if (ex.heldOctets > ex.holdBytes) ex.letGo();
   if (ex.requestDone) {
-    if (ex.info.framing !== 'none') upstream.sendEnd();
+    if (ex.info.framing !== 'none') upstream.sendEnd(ex.trailers);
   } else ex.downstream.resumeBody();
-}
-
-function letGo(ex: HttpExchange): void {
-  ex.heldAll = false;
-  ex.dropHeld();
-}
-
-/** Body of the request. */
-export function onRequestBody(ex: HttpExchange, buf: Buffer, start: number, end: number): void {
-  ex.record.requestBytes += end - start;
-  ex.movedMs = ex.context.loop.nowMs;
-  if (ex.zone === 'over') return;
-  if (ex.record.requestBytes > ex.context.maxBody) {
-    fail(ex, errorReply('BODY_TOO_LARGE', `more than ${ex.context.maxBody} octets`));
-    return;
-  }
-  const waiting = ex.upstream === undefined;
-  if (ex.heldAll || waiting) {
-    const limit = waiting ? ex.holdBytes + HOLD_WHILE_WAITING : ex.holdBytes;
-    if (waiting || ex.heldOctets + end - start <= limit) ex.hold(buf, start, end);
-    else letGo(ex);
-  }
-  if (ex.upstream === undefined) ex.downstream.pauseBody();
-  else {
-    ex.upstream.sendBody(buf, start, end);
-    if (ex.upstream.congested) ex.downstream.pauseBody();
-  }
-}
-
-/** The request's body is complete. */
-export function onRequestEnd(ex: HttpExchange): void {
-  ex.requestDone = true;
-  if (ex.upstream !== undefined) ex.upstream.sendEnd();
 }
 
 /** The caller is gone. */
@@ -98,14 +64,6 @@ export function onDownstreamGone(ex: HttpExchange): void {
   ex.record.code = 'DOWNSTREAM_GONE';
   stopAttempt(ex);
   finish(ex);
-}
-
-export function onDownstreamDrained(ex: HttpExchange): void {
-  ex.upstream?.resume();
-}
-
-export function onUpstreamDrained(ex: HttpExchange): void {
-  ex.downstream.resumeBody();
 }
 
 export function onInterim(ex: HttpExchange, upstream: Upstream): void {
@@ -163,17 +121,11 @@ function weftError(upstream: Upstream): ErrorCode | undefined {
   return code !== undefined && Object.hasOwn(errors, code) ? (code as ErrorCode) : undefined;
 }
 
-export function onResponseBody(ex: HttpExchange, upstream: Upstream, buf: Buffer, start: number, end: number): void {
-  ex.movedMs = ex.context.loop.nowMs;
-  ex.record.responseBytes += end - start;
-  ex.downstream.sendBody(buf, start, end);
-  if (ex.downstream.congested) upstream.pause();
-}
-
-export function onResponseEnd(ex: HttpExchange): void {
+/** `trailers` are gone when this returns. */
+export function onResponseEnd(ex: HttpExchange, trailers?: Head): void {
   leaveEndpoint(ex);
   ex.upstream = undefined;
-  finish(ex, () => ex.downstream.sendEnd());
+  finish(ex, () => ex.downstream.sendEnd(trailers));
 }
 
 /** The attempt's stream broke. */

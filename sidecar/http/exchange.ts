@@ -2,13 +2,14 @@ import { type ErrorCode, errors } from '../../lib/errors.ts';
 import type { Endpoint as EndpointView, Exchange, Headers, Outcome, Reply } from '../../policies/policy.ts';
 import type { Loop } from '../net/loop.ts';
 import type { CompiledRule, Destination, Snapshot } from '../snapshot/snapshot.ts';
+import { newRecord } from '../telemetry/record.ts';
 import type { Edge, ExchangeRecord, Tracer } from '../telemetry/telemetry.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Pooled } from '../upstream/pool.ts';
-import { Fields } from './fields.ts';
-import { Head } from './h1/head.ts';
-import { RequestInfo } from './h1/request.ts';
-import type { ResponseInfo } from './h1/response.ts';
+import { Fields } from './message/fields.ts';
+import { Head } from './message/head.ts';
+import { RequestInfo } from './message/request.ts';
+import type { ResponseInfo } from './message/response.ts';
 
 /** The end of an exchange that faces the caller. What it says is put out at the end of the turn. */
 export interface Downstream {
@@ -19,7 +20,8 @@ export interface Downstream {
   /** A 1xx response. */
   sendInterim(upstream: Upstream): void;
   sendBody(buf: Buffer, start: number, end: number): void;
-  sendEnd(): void;
+  /** `trailers`: fields after the body, for callers whose protocol has a place for them; gone when this returns. */
+  sendEnd(trailers?: Head): void;
   /** The response cannot be completed: ends so that the caller can tell. */
   reset(): void;
   /** The request's body: no more for now. */
@@ -51,7 +53,8 @@ export interface Upstream extends Pooled {
   readonly unsent: boolean;
   sendRequest(ex: HttpExchange): void;
   sendBody(buf: Buffer, start: number, end: number): void;
-  sendEnd(): void;
+  /** `trailers`: fields after the body, for endpoints whose protocol has a place for them; gone when this returns. */
+  sendEnd(trailers?: Head): void;
   /** The response: no more for now. */
   pause(): void;
   resume(): void;
@@ -149,6 +152,8 @@ export class HttpExchange implements Exchange {
 
   /** All of the request's body has come. */
   requestDone = false;
+  /** Fields that came behind it, kept for an attempt that cannot have them yet, or for another one. */
+  trailers: Head | undefined;
   /** Body octets kept for this or another attempt. */
   held: Buffer[] = [];
   heldOctets = 0;
@@ -205,6 +210,7 @@ export class HttpExchange implements Exchange {
     this.rewrittenHost = undefined;
     if (this.tried.length > 0) this.tried = [];
     this.requestDone = this.info.framing === 'none';
+    this.trailers = undefined;
     this.dropHeld();
     this.heldAll = true;
     const { record } = this;
@@ -245,6 +251,12 @@ export class HttpExchange implements Exchange {
     this.heldOctets += end - start;
   }
 
+  /** From now on nothing is kept for another attempt. */
+  letGo(): void {
+    this.heldAll = false;
+    this.dropHeld();
+  }
+
   dropHeld(): void {
     if (this.held.length > 0) this.held = [];
     this.heldOctets = 0;
@@ -259,32 +271,3 @@ export const errorReply = (code: ErrorCode, detail = '', policy = ''): Reply => 
   policy,
   ...(detail === '' ? {} : { detail }),
 });
-
-function newRecord(): ExchangeRecord {
-  return {
-    protocol: 'HTTP/1.1',
-    method: '',
-    host: '',
-    path: '',
-    rule: '',
-    status: 0,
-    code: '',
-    policy: '',
-    detail: '',
-    peer: '',
-    downstream: '',
-    upstream: '',
-    attempts: 0,
-    requestBytes: 0,
-    responseBytes: 0,
-    startMs: 0,
-    firstByteMs: 0,
-    durationMs: 0,
-    requestId: '',
-    traceId: '',
-    spanId: '',
-    parentSpanId: '',
-    sampled: false,
-    tracestate: '',
-  };
-}

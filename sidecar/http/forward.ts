@@ -5,8 +5,8 @@ import { matchRule, pickBackend } from '../snapshot/route-table.ts';
 import type { CompiledRule, ServiceRoutes } from '../snapshot/snapshot.ts';
 import { fail, startAttempt } from './attempt.ts';
 import { errorReply, type HttpExchange } from './exchange.ts';
-import { nameId as known } from './h1/names.ts';
-import { isIdempotent } from './methods.ts';
+import { isIdempotent } from './message/methods.ts';
+import { nameId as known } from './message/names.ts';
 
 /** Octets of a body kept on the last hop, where a retry meets only an idle connection that the app has closed. */
 const HOLD_INBOUND = 64 * 1024;

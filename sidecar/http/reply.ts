@@ -1,7 +1,7 @@
 import { type ErrorCode, errors } from '../../lib/errors.ts';
 import type { Reply } from '../../policies/policy.ts';
 import type { HttpExchange } from './exchange.ts';
-import { STATUS_CODES } from './status.ts';
+import { STATUS_CODES } from './message/status.ts';
 
 /**
  * The body of an answer that the mesh makes itself: application/problem+json (RFC 9457). Says what failed and which

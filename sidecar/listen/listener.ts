@@ -9,6 +9,7 @@ import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import { contextOptions } from '../tls/contexts.ts';
 import type { Credentials, LiveCredentials } from '../tls/credentials.ts';
 import { checkPeer } from '../tls/verify.ts';
+import { Detect } from './detect.ts';
 
 const HANDSHAKE_MS = 10_000;
 /** Connections of one listener; more are closed at once. */
@@ -26,6 +27,12 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** A connection, whatever it speaks. */
+interface Open {
+  drain(): void;
+  destroy(): void;
+}
+
 /**
  * Opens a listener. With credentials it speaks TLS 1.3 only and asks every caller for a certificate of our mesh;
  * `undefined` credentials mean plain text.
@@ -40,7 +47,7 @@ export async function startListener(options: {
   readonly log: Log;
 }): Promise<Listener> {
   const { context, stats, credentials, plainToo = false, log } = options;
-  const open = new Set<H1Server>();
+  const open = new Set<Open>();
   const sockets = new Set<Socket>();
   const whenEmpty: (() => void)[] = [];
   let draining = false;
@@ -52,11 +59,24 @@ export async function startListener(options: {
     }
     const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unix';
     context.loop.turn(() => {
-      const connection = new H1Server(socket, { peer, address }, context, stats, (closed) => {
-        open.delete(closed);
+      const gone = (one: Open): void => {
+        open.delete(one);
+        stats.closed();
         if (open.size === 0) for (const done of whenEmpty.splice(0)) done();
-      });
-      open.add(connection);
+      };
+      const detect = new Detect(
+        socket,
+        context.loop,
+        (wire) => {
+          open.delete(detect);
+          const connection = new H1Server(wire, { peer, address }, context, () => gone(connection));
+          open.add(connection);
+          return connection;
+        },
+        () => gone(detect),
+      );
+      open.add(detect);
+      stats.opened();
     });
   };
 

@@ -37,6 +37,7 @@ export class Loop {
   #spare: Flushable[] = [];
   #depth = 0;
   #flushing = false;
+  #late: Flushable[] = [];
   readonly #watched: Watched[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -73,6 +74,22 @@ export class Loop {
   markDirty(connection: Flushable): void {
     this.#dirty.push(connection);
   }
+
+  /**
+   * To be flushed once in this turn of the event loop, behind all that it still has to read: for connections that carry
+   * many exchanges, so that what all of them say in one turn is one write. Same duty of the caller as with markDirty.
+   */
+  markLate(connection: Flushable): void {
+    if (this.#late.push(connection) === 1) setImmediate(this.#flushLate);
+  }
+
+  readonly #flushLate = (): void => {
+    this.enter();
+    const batch = this.#late;
+    this.#late = [];
+    for (let i = 0; i < batch.length; i++) batch[i]!.flush();
+    this.leave();
+  };
 
   // A write over TLS may deliver a read of the same connection at once; it lands in the list that is being worked on.
   #flushAll(): void {

@@ -36,6 +36,8 @@ export class Wire implements Flushable {
   #ending = false;
   #paused = false;
   #congested = false;
+  /** Many exchanges share it: what they say in one turn of the event loop goes out in one write. */
+  shared = false;
 
   constructor(socket: Socket, owner: WireOwner, loop: Loop) {
     this.socket = socket;
@@ -92,7 +94,8 @@ export class Wire implements Flushable {
     this.#length += octets;
     if (!this.#dirty) {
       this.#dirty = true;
-      this.loop.markDirty(this);
+      if (this.shared) this.loop.markLate(this);
+      else this.loop.markDirty(this);
     }
   }
 

@@ -88,7 +88,8 @@ async function readFiles({ cert, key, ca }: FileCredentialsOptions): Promise<Tex
     readFile(path, 'utf8').catch((thrown: unknown) => {
       throw new CredentialsError(`cannot read ${path}: ${messageOf(thrown)}`);
     });
-  return Promise.all([read(cert), read(key), read(ca)]);
+  // One after the other, so that it is always the first of the missing files that is named.
+  return [await read(cert), await read(key), await read(ca)];
 }
 
 function parse(files: FileCredentialsOptions, [cert, keyPem, ca]: Texts, wall: number): Credentials {

@@ -1,4 +1,4 @@
-import { MAX_FIELDS, MAX_HEAD, MAX_METHOD, MAX_TARGET } from '../../sidecar/http/h1/head.ts';
+import { MAX_FIELDS, MAX_HEAD, MAX_METHOD, MAX_TARGET } from '../../sidecar/http/message/head.ts';
 
 /** Octets, as Latin-1 text, and what must become of them. */
 export interface Case {

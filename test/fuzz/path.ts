@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok } from 'node:assert/strict';
 import type { Random } from '../../lib/random.ts';
-import { canonicalPath } from '../../sidecar/http/path.ts';
+import { canonicalPath } from '../../sidecar/http/message/path.ts';
 import { mutate } from './mutate.ts';
 
 const seeds = [

@@ -1,10 +1,11 @@
 import { deepStrictEqual, ok } from 'node:assert/strict';
 import type { Random } from '../../lib/random.ts';
 import { ChunkedDecoder } from '../../sidecar/http/h1/chunked.ts';
-import { Head, INCOMPLETE, INVALID } from '../../sidecar/http/h1/head.ts';
-import { RequestInfo } from '../../sidecar/http/h1/request.ts';
+import { readRequest } from '../../sidecar/http/h1/request.ts';
 import { RequestHeads } from '../../sidecar/http/h1/request-heads.ts';
-import { TargetReader } from '../../sidecar/http/h1/target.ts';
+import { Head, INCOMPLETE, INVALID } from '../../sidecar/http/message/head.ts';
+import { RequestInfo } from '../../sidecar/http/message/request.ts';
+import { TargetReader } from '../../sidecar/http/message/target.ts';
 import { cut, mutate } from './mutate.ts';
 
 export const requestSeeds = [
@@ -70,8 +71,8 @@ export function read(pieces: readonly Buffer[]): Read | undefined {
       p = finder.find(octets, 0, octets.length);
       if (p === INVALID) at = 'refused';
       else if (p !== INCOMPLETE) {
-        const fine = info.read(heads) && new TargetReader().read(heads, info, target) === undefined;
-        at = !fine ? 'refused' : info.framing === 'chunked' ? 'chunks' : 'rest';
+        const fine = readRequest(heads, info) && new TargetReader().read(heads, info, target) === undefined;
+        at = !fine ? 'refused' : info.framing === 'streamed' ? 'chunks' : 'rest';
         head = [JSON.stringify(target), info.framing, `${info.length} ${info.keepAlive} ${info.nominated}`];
         for (let field = 0; field < heads.count; field++)
           head.push(heads.text(heads.nameStart(field), heads.nameEnd(field)), heads.value(field));

@@ -1,8 +1,10 @@
 import { deepStrictEqual, ok } from 'node:assert/strict';
 import type { Random } from '../../lib/random.ts';
-import { Head, INCOMPLETE, INVALID } from '../../sidecar/http/h1/head.ts';
 import { Partial } from '../../sidecar/http/h1/partial.ts';
-import { ResponseInfo } from '../../sidecar/http/h1/response.ts';
+import { readResponse } from '../../sidecar/http/h1/response.ts';
+import { scanResponse } from '../../sidecar/http/h1/scan.ts';
+import { Head, INCOMPLETE, INVALID } from '../../sidecar/http/message/head.ts';
+import { ResponseInfo } from '../../sidecar/http/message/response.ts';
 import { cut, mutate } from './mutate.ts';
 
 const seeds = [
@@ -36,14 +38,14 @@ function read(pieces: readonly Buffer[], bodiless: boolean): readonly unknown[] 
       if (look === 'more') continue;
       octets = partial.buf.subarray(0, partial.length);
     }
-    result = head.scanResponse(octets, 0, octets.length);
+    result = scanResponse(head, octets, 0, octets.length);
     if (result !== INCOMPLETE) break;
     partial.append(octets, 0, octets.length);
     if (partial.look() === 'invalid') return undefined;
   }
   if (result === INCOMPLETE || result === INVALID) return undefined;
   const info = new ResponseInfo();
-  if (!info.read(head, bodiless)) return undefined;
+  if (!readResponse(head, info, bodiless)) return undefined;
   const fields = Array.from({ length: head.count }, (_, i) => head.text(head.nameStart(i), head.lineEnd(i)));
   return [
     result,

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
-import { MAX_FIELDS, MAX_HEAD } from './head.ts';
-import { parseChunkSize } from './lengths.ts';
-import { CR, hexValue, isValue, LF } from './octets.ts';
+import { MAX_FIELDS, MAX_HEAD } from '../message/head.ts';
+import { parseChunkSize } from '../message/lengths.ts';
+import { CR, hexValue, isValue, LF } from '../message/octets.ts';
 
 /** Octets of chunk extensions that one message may have; they are checked and dropped (RFC 9112 section 7.1.1). */
 const MAX_EXTENSIONS = 4096;

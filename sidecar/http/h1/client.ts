@@ -5,11 +5,14 @@ import type { ConnectionStats } from '../../telemetry/telemetry.ts';
 import type { Pool } from '../../upstream/pool.ts';
 import * as attempt from '../attempt.ts';
 import type { HttpExchange, Upstream } from '../exchange.ts';
-import { Fields } from '../fields.ts';
+import * as flow from '../flow.ts';
+import { Fields } from '../message/fields.ts';
+import { Head, INCOMPLETE, INVALID } from '../message/head.ts';
+import { ResponseInfo } from '../message/response.ts';
 import { ChunkedDecoder } from './chunked.ts';
-import { Head, INCOMPLETE, INVALID } from './head.ts';
 import { Partial } from './partial.ts';
-import { ResponseInfo } from './response.ts';
+import { readResponse } from './response.ts';
+import { scanResponse } from './scan.ts';
 import { writeChunk, writeRequest } from './write-request.ts';
 
 /** 1xx responses to one request; more is an attempt to keep us busy. */
@@ -94,7 +97,7 @@ export class H1Client implements Upstream, WireOwner, Watched {
     this.#discarded = -1;
     this.#method = ex.method;
     this.#requestSent = ex.info.framing === 'none';
-    this.#requestChunked = ex.info.framing === 'chunked';
+    this.#requestChunked = ex.info.framing === 'streamed';
     this.served++;
     this.#sentBefore = this.#wire.octetsOut;
     this.fields.edits = null;
@@ -148,7 +151,7 @@ export class H1Client implements Upstream, WireOwner, Watched {
   }
 
   onDrained(): void {
-    if (this.#ex !== undefined) attempt.onUpstreamDrained(this.#ex);
+    if (this.#ex !== undefined) flow.onUpstreamDrained(this.#ex);
   }
 
   onOctets(buf: Buffer, start: number, end: number): void {
@@ -184,7 +187,7 @@ export class H1Client implements Upstream, WireOwner, Watched {
         p = 0;
         end = buf.length;
       }
-      const behind = this.head.scanResponse(buf, p, end);
+      const behind = scanResponse(this.head, buf, p, end);
       if (behind === INVALID) return this.#invalid(this.head.problemText);
       if (behind === INCOMPLETE) {
         this.#partial.append(buf, p, end);
@@ -202,10 +205,10 @@ export class H1Client implements Upstream, WireOwner, Watched {
   }
 
   #begin(buf: Buffer, p: number, end: number, sameBuffer: boolean): number {
-    if (!this.info.read(this.head, this.#method === 'HEAD')) return this.#invalid(this.info.problemText);
+    if (!readResponse(this.head, this.info, this.#method === 'HEAD')) return this.#invalid(this.info.problemText);
     this.#state = 'body';
     this.#left = this.info.length;
-    if (this.info.framing === 'chunked') this.#chunked.reset();
+    if (this.info.framing === 'streamed') this.#chunked.reset();
     if (this.#ex !== undefined) attempt.onResponseHead(this.#ex, this);
     if (this.#state !== 'body') return -1;
     if (this.info.framing === 'none') {
@@ -218,7 +221,7 @@ export class H1Client implements Upstream, WireOwner, Watched {
   }
 
   #takeBody(buf: Buffer, start: number, end: number): number {
-    if (this.info.framing === 'chunked') return this.#takeChunked(buf, start, end);
+    if (this.info.framing === 'streamed') return this.#takeChunked(buf, start, end);
     if (this.info.framing === 'until-close') {
       this.#content(buf, start, end);
       return end;
@@ -241,7 +244,7 @@ export class H1Client implements Upstream, WireOwner, Watched {
 
   #content(buf: Buffer, start: number, end: number): void {
     if (end === start) return;
-    if (this.#ex !== undefined) attempt.onResponseBody(this.#ex, this, buf, start, end);
+    if (this.#ex !== undefined) flow.onResponseBody(this.#ex, this, buf, start, end);
     else {
       this.#discarded += end - start;
       if (this.#discarded > MAX_DISCARD) this.destroy();

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
-import { MAX_HEAD, MAX_METHOD, MAX_TARGET } from './head.ts';
-import { CR, HTAB, LF } from './octets.ts';
+import { MAX_HEAD, MAX_METHOD, MAX_TARGET } from '../message/head.ts';
+import { CR, HTAB, LF } from '../message/octets.ts';
 
 /** Position of the LF of the longest start line: method, target and version, with spaces and CR. */
 const MAX_LINE_END = MAX_METHOD + 1 + MAX_TARGET + 1 + 'HTTP/1.1\r'.length;

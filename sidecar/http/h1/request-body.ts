@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
+import type { RequestInfo } from '../message/request.ts';
 import { ChunkedDecoder } from './chunked.ts';
-import type { RequestInfo } from './request.ts';
 
 /** A body must come at this rate, after a grace: fewer octets tie up memory for nothing. */
 const MIN_OCTETS_PER_MS = 0.5;
@@ -25,7 +25,7 @@ export class RequestBody {
   announced = 0;
 
   begin(info: RequestInfo, nowMs: number): void {
-    this.#isChunked = info.framing === 'chunked';
+    this.#isChunked = info.framing === 'streamed';
     if (this.#isChunked) this.#chunked.reset();
     this.#left = info.length;
     this.announced = this.#isChunked ? 0 : info.length;

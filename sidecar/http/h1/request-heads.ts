@@ -1,7 +1,8 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
-import { type Head, INCOMPLETE, INVALID } from './head.ts';
-import { CR, LF } from './octets.ts';
+import { type Head, INCOMPLETE, INVALID } from '../message/head.ts';
+import { CR, LF } from '../message/octets.ts';
 import { Partial } from './partial.ts';
+import { scanRequest } from './scan.ts';
 
 /** Finds the head of each request in what comes on a connection, at once or octet by octet, and keeps it. */
 export class RequestHeads {
@@ -37,7 +38,7 @@ export class RequestHeads {
     }
     if (p === end) return INCOMPLETE;
     if (this.#leading === 1) return this.#invalid('BAD_REQUEST', 'CR without LF');
-    const behind = this.#head.scanRequest(buf, p, end);
+    const behind = scanRequest(this.#head, buf, p, end);
     if (behind === INVALID) return this.#invalid(this.#head.problem, this.#head.problemText);
     if (behind === INCOMPLETE) return this.#keep(buf, p, end);
     this.#leading = 0;

@@ -1,17 +1,17 @@
-import type { Socket } from 'node:net';
 import type { ErrorCode } from '../../../lib/errors.ts';
 import type { Reply } from '../../../policies/policy.ts';
 import type { Watched } from '../../net/loop.ts';
-import { Wire, type WireOwner } from '../../net/wire.ts';
-import type { ConnectionStats } from '../../telemetry/telemetry.ts';
+import type { Wire, WireOwner } from '../../net/wire.ts';
 import * as attempt from '../attempt.ts';
 import { type Downstream, errorReply, HttpExchange, type ListenerContext, type Upstream } from '../exchange.ts';
+import * as flow from '../flow.ts';
 import { forward } from '../forward.ts';
-import { INCOMPLETE, INVALID } from './head.ts';
-import type { Framing } from './request.ts';
+import { INCOMPLETE, INVALID } from '../message/head.ts';
+import type { Framing } from '../message/request.ts';
+import { TargetReader } from '../message/target.ts';
+import { readRequest } from './request.ts';
 import { RequestBody } from './request-body.ts';
 import { RequestHeads } from './request-heads.ts';
-import { TargetReader } from './target.ts';
 import { forwardedFields, writeChunk } from './write-request.ts';
 import { responseFraming, writeInterim, writeReply, writeResponse } from './write-response.ts';
 
@@ -43,7 +43,6 @@ export class H1Server implements Downstream, WireOwner, Watched {
   watchIndex = -1;
   readonly #context: ListenerContext;
   readonly #wire: Wire;
-  readonly #stats: ConnectionStats;
   readonly #onClosed: (connection: H1Server) => void;
   readonly #ex: HttpExchange;
   readonly #target = new TargetReader();
@@ -59,24 +58,22 @@ export class H1Server implements Downstream, WireOwner, Watched {
   #callerDoneMs = 0;
 
   constructor(
-    socket: Socket,
+    wire: Wire,
     identity: { readonly peer: string; readonly address: string },
     context: ListenerContext,
-    stats: ConnectionStats,
     onClosed: (connection: H1Server) => void,
   ) {
     this.peer = identity.peer;
     this.address = identity.address;
     this.forwarded = forwardedFields(identity, context.spiffeId());
     this.#context = context;
-    this.#stats = stats;
     this.#onClosed = onClosed;
     this.#ex = new HttpExchange(context, this);
     this.#heads = new RequestHeads(this.#ex.head);
-    this.#wire = new Wire(socket, this, context.loop);
+    this.#wire = wire;
+    wire.owner = this;
     this.deadlineMs = context.loop.nowMs + HEAD_MS;
     context.loop.watch(this);
-    stats.opened();
   }
 
   /** Answers what has been asked, then closes. An idle caller gets a moment: its next request may be on its way. */
@@ -125,7 +122,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   #begin(): unknown {
     const ex = this.#ex;
-    if (!ex.info.read(ex.head)) return this.#refuse(ex.info.problem, ex.info.problemText);
+    if (!readRequest(ex.head, ex.info)) return this.#refuse(ex.info.problem, ex.info.problemText);
     const problem = this.#target.read(ex.head, ex.info, ex);
     if (problem !== undefined) return this.#refuse(problem.code, problem.text);
     if (ex.info.length > this.#context.maxBody)
@@ -143,14 +140,14 @@ export class H1Server implements Downstream, WireOwner, Watched {
   #takeBody(buf: Buffer, start: number, end: number): number {
     const body = this.#body;
     const p = body.take(buf, start, end);
-    if (body.dataEnd > body.dataStart) attempt.onRequestBody(this.#ex, buf, body.dataStart, body.dataEnd);
+    if (body.dataEnd > body.dataStart) flow.onRequestBody(this.#ex, buf, body.dataStart, body.dataEnd);
     if (this.#phase !== 'body') return -1;
     if (body.problem !== undefined) return this.#badBody(body.problem);
     // RFC 9110 section 10.1.1 aside: what is announced and too large is refused before it comes.
     if (body.announced > this.#context.maxBody) return this.#badBody('BODY_TOO_LARGE');
     if (!body.done) return p;
     this.#phase = 'answer';
-    attempt.onRequestEnd(this.#ex);
+    flow.onRequestEnd(this.#ex);
     if (this.#answered) this.#next();
     return p;
   }
@@ -186,14 +183,13 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   onClose(): void {
     this.#context.loop.unwatch(this);
-    this.#stats.closed();
     this.#phase = 'closing';
     attempt.onDownstreamGone(this.#ex);
     this.#onClosed(this);
   }
 
   onDrained(): void {
-    attempt.onDownstreamDrained(this.#ex);
+    flow.onDownstreamDrained(this.#ex);
     this.#takeWaiting();
   }
 
@@ -241,12 +237,12 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   sendBody(buf: Buffer, start: number, end: number): void {
     if (end === start) return;
-    if (this.#framing === 'chunked') writeChunk(this.#wire, buf, start, end);
+    if (this.#framing === 'streamed') writeChunk(this.#wire, buf, start, end);
     else this.#wire.writeOctets(buf, start, end);
   }
 
   sendEnd(): void {
-    if (this.#framing === 'chunked') this.#wire.writeText('0\r\n\r\n');
+    if (this.#framing === 'streamed') this.#wire.writeText('0\r\n\r\n');
     this.#end();
   }
 

@@ -1,7 +1,7 @@
 import type { Wire } from '../../net/wire.ts';
 import type { HttpExchange } from '../exchange.ts';
-import type { Head } from './head.ts';
-import { LOOKALIKE, nameId, OURS } from './names.ts';
+import type { Head } from '../message/head.ts';
+import { LOOKALIKE, nameId, OURS } from '../message/names.ts';
 import { writeTrace } from './write-trace.ts';
 
 const known = nameId;
@@ -57,7 +57,7 @@ export function writeRequest(wire: Wire, ex: HttpExchange): void {
   const targetAsCame = ex.rewrittenPath === undefined && !head.pathSuspect && head.buf[head.targetStart] === 0x2f;
   // The usual request is one copy from its first octet on.
   let from = head.methodStart;
-  if (!targetAsCame || !hostAsCame || head.minor === 0) {
+  if (!head.startLine || !targetAsCame || !hostAsCame || head.minor === 0) {
     writeStartLine(wire, ex, targetAsCame, hostAsCame);
     from = head.fieldsStart;
   }
@@ -68,7 +68,7 @@ export function writeRequest(wire: Wire, ex: HttpExchange): void {
 
 function writeStartLine(wire: Wire, ex: HttpExchange, targetAsCame: boolean, hostAsCame: boolean): void {
   const { head } = ex;
-  if (targetAsCame) wire.writeOctets(head.buf, head.methodStart, head.targetEnd);
+  if (targetAsCame && head.startLine) wire.writeOctets(head.buf, head.methodStart, head.targetEnd);
   else {
     wire.writeText(`${ex.method} ${ex.rewrittenPath ?? ex.path}`);
     if (head.queryStart < head.targetEnd) wire.writeOctets(head.buf, head.queryStart, head.targetEnd);
@@ -115,7 +115,7 @@ export function isNominated(head: Head, field: number, nominated: readonly strin
 
 function writeOwnFields(wire: Wire, ex: HttpExchange, inbound: boolean, verified: boolean): void {
   const { info } = ex;
-  if (info.framing === 'chunked') wire.writeText('transfer-encoding: chunked\r\n');
+  if (info.framing === 'streamed') wire.writeText('transfer-encoding: chunked\r\n');
   else if (info.hasLength && info.lengthField < 0) wire.writeText(`content-length: ${info.length}\r\n`);
   if (info.expectContinue) wire.writeText('expect: 100-continue\r\n');
   if (!inbound) return;

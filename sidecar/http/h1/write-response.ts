@@ -1,12 +1,12 @@
 import type { Reply } from '../../../policies/policy.ts';
 import type { Wire } from '../../net/wire.ts';
 import type { HttpExchange, Upstream } from '../exchange.ts';
+import { LOOKALIKE, nameId } from '../message/names.ts';
+import type { Framing } from '../message/request.ts';
 import { problemBody, replyHead } from '../reply.ts';
-import { nameId } from './names.ts';
-import type { Framing } from './request.ts';
 import { isNominated, writeField } from './write-request.ts';
 
-const dropped = new Uint8Array(64);
+const dropped = new Uint8Array(LOOKALIKE + 1);
 for (const name of [
   'connection',
   'keep-alive',
@@ -24,7 +24,7 @@ export function responseFraming(ex: HttpExchange, upstream: Upstream): Framing {
   const { framing } = upstream.info;
   if (framing === 'none' || framing === 'length') return framing;
   // An HTTP/1.0 caller knows no chunks: the end of the connection is the end of the body.
-  return ex.head.minor === 0 ? 'until-close' : 'chunked';
+  return ex.head.minor === 0 ? 'until-close' : 'streamed';
 }
 
 /** Puts the head of the response on the wire: status line, the fields that pass, framing and connection of our own. */
@@ -45,7 +45,7 @@ export function writeResponse(
     wire.writeText('\r\n');
     from = head.fieldsStart;
   }
-  const keptLength = framing !== 'chunked' && ex.status >= 200 && ex.status !== 204 ? info.lengthField : -1;
+  const keptLength = framing !== 'streamed' && ex.status >= 200 && ex.status !== 204 ? info.lengthField : -1;
   // Whoever is not a verified sidecar does not speak in the mesh's name.
   const ours = upstream.peer === '' ? nameId['weft-error'] : -1;
   for (let field = 0; field < head.count; field++) {
@@ -73,7 +73,7 @@ export function writeResponse(
 
 function framingField(ex: HttpExchange, { info }: Upstream, framing: Framing): string {
   if (framing === 'length') return `content-length: ${info.length}\r\n`;
-  if (framing === 'chunked') return 'transfer-encoding: chunked\r\n';
+  if (framing === 'streamed') return 'transfer-encoding: chunked\r\n';
   // RFC 9110 section 8.6: not in 1xx and 204; in a response to HEAD and in 304 it says what a GET would have had.
   if (framing !== 'none' || ex.status < 200 || ex.status === 204) return '';
   if (ex.method !== 'HEAD' && ex.status !== 304) return 'content-length: 0\r\n';

@@ -1,3 +1,4 @@
+import { scanRequest } from '../h1/scan.ts';
 import { Head } from './head.ts';
 import { LOOKALIKE, nameId, OURS } from './names.ts';
 
@@ -5,11 +6,11 @@ import { LOOKALIKE, nameId, OURS } from './names.ts';
 function idOf(name: string): number {
   const head = new Head();
   const buf = Buffer.from(`GET / HTTP/1.1\r\n${name}: x\r\n\r\n`);
-  expect(head.scanRequest(buf, 0, buf.length)).toBe(buf.length);
+  expect(scanRequest(head, buf, 0, buf.length)).toBe(buf.length);
   return head.ids[0]!;
 }
 
-const names = Object.keys(nameId) as (keyof typeof nameId)[];
+const names = (Object.keys(nameId) as (keyof typeof nameId)[]).filter((name) => !name.startsWith(':'));
 
 test.each(names)('%s is known in every case, and nothing near it is', (name) => {
   const id = nameId[name];
@@ -32,7 +33,7 @@ test.each(['x-weft-a', 'X-Weft-Service', 'x_weft_a', 'x-weft_a', 'X_WEFT-', 'x-e
   },
 );
 
-test.each(['x-weft', 'x-wefta', 'xx-weft-a', 'x-envo', 'a', 'x', 'x-', 'weft', 'x.weft-a', 'accept', 'cookie'])(
+test.each(['x-weft', 'x-wefta', 'xx-weft-a', 'x-envo', 'a', 'x', 'x-', 'weft', 'x.weft-a', 'accept', 'cookies'])(
   '%s is nothing in particular',
   (name) => {
     expect(idOf(name)).toBe(0);

@@ -2,7 +2,7 @@
  * One canonical path for routes, policies, logs and the service alike, so that no two of them can disagree about which
  * resource a request is for. Decoded exactly once; never `new URL`, which rewrites hosts and back-slashes.
  */
-import { hexValue } from './h1/octets.ts';
+import { hexValue } from './octets.ts';
 
 /** `refused`: why the path cannot have a canonical form that every server would read the same way. */
 export type Canonical = { readonly path: string } | { readonly refused: string };

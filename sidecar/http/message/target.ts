@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
-import { type Authority, parseAuthority } from '../host.ts';
-import { canonicalPath } from '../path.ts';
 import type { Head } from './head.ts';
+import { type Authority, parseAuthority } from './host.ts';
+import { canonicalPath } from './path.ts';
 import type { RequestInfo } from './request.ts';
 
 /** What a request is for: canonical host and path, from request target and Host. RFC 9112 section 3. */

@@ -1,6 +1,6 @@
-import type { Headers } from '../../policies/policy.ts';
-import type { Head } from './h1/head.ts';
-import { isToken, isValue } from './h1/octets.ts';
+import type { Headers } from '../../../policies/policy.ts';
+import type { Head } from './head.ts';
+import { isToken, isValue } from './octets.ts';
 
 /** One change to the fields of a message, made by a filter. `value` null: removed. */
 export interface Edit {

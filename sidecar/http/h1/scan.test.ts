@@ -1,6 +1,10 @@
-import { Head, INCOMPLETE, INVALID, MAX_FIELDS, MAX_HEAD, MAX_TARGET } from './head.ts';
-import { parseChunkSize, parseLength } from './lengths.ts';
-import { Partial } from './partial.ts';
+import { Head, INCOMPLETE, INVALID, MAX_FIELDS, MAX_HEAD, MAX_TARGET } from '../message/head.ts';
+import { scanRequest, scanResponse } from './scan.ts';
+
+const scans = { scanRequest, scanResponse };
+
+import { Partial } from '../h1/partial.ts';
+import { parseChunkSize, parseLength } from '../message/lengths.ts';
 
 const octets = (text: string): Buffer => Buffer.from(text, 'latin1');
 type Kind = 'scanRequest' | 'scanResponse';
@@ -29,14 +33,14 @@ function contents(head: Head): object {
 
 function scan(kind: Kind, text: string): { result: number; head: Head } {
   const head = new Head();
-  return { result: head[kind](octets(text), 0, text.length), head };
+  return { result: scans[kind](head, octets(text), 0, text.length), head };
 }
 
 /** What becomes of a head that comes in two pieces, cut at `at`: as in the connections, through Partial. */
 function scanCut(kind: Kind, text: string, at: number): { result: number; head: Head } {
   const head = new Head();
   const whole = octets(text);
-  const first = head[kind](whole, 0, at);
+  const first = scans[kind](head, whole, 0, at);
   if (first !== INCOMPLETE) return { result: first, head };
   const partial = new Partial();
   for (const [from, to] of [
@@ -46,7 +50,7 @@ function scanCut(kind: Kind, text: string, at: number): { result: number; head: 
     partial.append(whole, from, to);
     const look = partial.look();
     if (look === 'invalid') return { result: INVALID, head };
-    if (look === 'complete') return { result: head[kind](partial.buf, 0, partial.length), head };
+    if (look === 'complete') return { result: scans[kind](head, partial.buf, 0, partial.length), head };
   }
   return { result: INCOMPLETE, head };
 }
@@ -207,7 +211,7 @@ test('offsets move with the octets', () => {
   const text = 'GET /a?b HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n';
   const head = new Head();
   const padded = octets(`padding${text}`);
-  expect(head.scanRequest(padded, 7, padded.length)).toBe(padded.length);
+  expect(scanRequest(head, padded, 7, padded.length)).toBe(padded.length);
   const before = contents(head);
   head.moveTo(octets(text), 7);
   padded.fill(0);

@@ -35,6 +35,21 @@ const known = [
   'x-request-id',
   'weft-error',
   'retry-after',
+  'cookie',
+  'set-cookie',
+  'content-type',
+  'grpc-timeout',
+  'grpc-status',
+  'grpc-message',
+  'sec-websocket-key',
+  'sec-websocket-accept',
+  // Pseudo-header fields of HTTP/2 (RFC 9113 section 8.3): no name of HTTP/1.1 can begin with a colon.
+  ':method',
+  ':scheme',
+  ':authority',
+  ':path',
+  ':status',
+  ':protocol',
 ] as const;
 export type KnownName = (typeof known)[number];
 

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
+import { scanRequest } from '../h1/scan.ts';
 import { Fields } from './fields.ts';
-import { Head } from './h1/head.ts';
+import { Head } from './head.ts';
 
 function fieldsOf(lines: readonly string[]): Fields {
   const head = new Head();
   const buf = Buffer.from(`GET / HTTP/1.1\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`, 'latin1');
-  expect(head.scanRequest(buf, 0, buf.length)).toBe(buf.length);
+  expect(scanRequest(head, buf, 0, buf.length)).toBe(buf.length);
   return new Fields(head);
 }
 

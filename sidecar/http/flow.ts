@@ -1,0 +1,54 @@
+/**
+ * Bodies on their way, each direction with its back-pressure: who cannot take more makes the other side pause. All
+ * functions run within a turn of the loop; downstream and upstream call them.
+ */
+import { fail } from './attempt.ts';
+import { errorReply, type HttpExchange, type Upstream } from './exchange.ts';
+import type { Head } from './message/head.ts';
+
+/** Octets of body kept while there is no connection yet, whatever the policies say: one read at most. */
+const HOLD_WHILE_WAITING = 64 * 1024;
+
+/** Body of the request. */
+export function onRequestBody(ex: HttpExchange, buf: Buffer, start: number, end: number): void {
+  ex.record.requestBytes += end - start;
+  ex.movedMs = ex.context.loop.nowMs;
+  if (ex.zone === 'over') return;
+  if (ex.record.requestBytes > ex.context.maxBody) {
+    fail(ex, errorReply('BODY_TOO_LARGE', `more than ${ex.context.maxBody} octets`));
+    return;
+  }
+  const waiting = ex.upstream === undefined;
+  if (ex.heldAll || waiting) {
+    const limit = waiting ? ex.holdBytes + HOLD_WHILE_WAITING : ex.holdBytes;
+    if (waiting || ex.heldOctets + end - start <= limit) ex.hold(buf, start, end);
+    else ex.letGo();
+  }
+  if (ex.upstream === undefined) ex.downstream.pauseBody();
+  else {
+    ex.upstream.sendBody(buf, start, end);
+    if (ex.upstream.congested) ex.downstream.pauseBody();
+  }
+}
+
+/** The request's body is complete. `trailers` are gone when this returns. */
+export function onRequestEnd(ex: HttpExchange, trailers?: Head): void {
+  ex.requestDone = true;
+  if (ex.heldAll && trailers !== undefined) ex.trailers = trailers.copy();
+  ex.upstream?.sendEnd(trailers);
+}
+
+export function onResponseBody(ex: HttpExchange, upstream: Upstream, buf: Buffer, start: number, end: number): void {
+  ex.movedMs = ex.context.loop.nowMs;
+  ex.record.responseBytes += end - start;
+  ex.downstream.sendBody(buf, start, end);
+  if (ex.downstream.congested) upstream.pause();
+}
+
+export function onDownstreamDrained(ex: HttpExchange): void {
+  ex.upstream?.resume();
+}
+
+export function onUpstreamDrained(ex: HttpExchange): void {
+  ex.downstream.resumeBody();
+}

@@ -1,0 +1,31 @@
+import type { ExchangeRecord } from './telemetry.ts';
+
+/** A record of nothing yet. */
+export function newRecord(): ExchangeRecord {
+  return {
+    protocol: 'HTTP/1.1',
+    method: '',
+    host: '',
+    path: '',
+    rule: '',
+    status: 0,
+    code: '',
+    policy: '',
+    detail: '',
+    peer: '',
+    downstream: '',
+    upstream: '',
+    attempts: 0,
+    requestBytes: 0,
+    responseBytes: 0,
+    startMs: 0,
+    firstByteMs: 0,
+    durationMs: 0,
+    requestId: '',
+    traceId: '',
+    spanId: '',
+    parentSpanId: '',
+    sampled: false,
+    tracestate: '',
+  };
+}
