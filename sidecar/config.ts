@@ -6,6 +6,8 @@ import { InvalidInput, type Issue } from '../lib/issues.ts';
 import { address, choice, duration, flag, number, readOptions, text, type Values } from '../lib/options.ts';
 import { isName } from '../lib/spiffe.ts';
 import { serviceKey } from '../policies/resource.ts';
+import type { Limits } from './limits/limits.ts';
+import { limitOptions, limitsOf } from './limits/options.ts';
 
 const name = (describe: string, fallback?: string) => ({
   ...text(describe, 'NAME', fallback),
@@ -54,6 +56,7 @@ export const sidecarOptions = {
   locality: text('failure domain, such as eu-west/a', 'NAME'),
   'app-timeout': duration('time for the service itself to answer', '60s'),
   'max-request-body': number('largest request body in octets; 0: no limit', 0, Number.MAX_SAFE_INTEGER, '0'),
+  ...limitOptions,
   'drain-delay': duration('time between leaving the registry and closing the listeners', '1s'),
   'drain-time': duration('time for requests under way when the sidecar is told to end', '30s'),
   'access-log': choice('which requests get a line on standard output', ['off', 'errors', 'all'], 'errors'),
@@ -94,6 +97,7 @@ export interface SidecarConfig {
   readonly appTimeoutMs: number;
   /** Infinity: no limit. */
   readonly maxRequestBody: number;
+  readonly limits: Limits;
   readonly drainDelayMs: number;
   readonly drainTimeMs: number;
   readonly accessLog: 'off' | 'errors' | 'all';
@@ -134,6 +138,7 @@ export function readSidecarConfig(
     locality: values.locality ?? '',
     appTimeoutMs: values['app-timeout']! || Number.POSITIVE_INFINITY,
     maxRequestBody: values['max-request-body']! || Number.POSITIVE_INFINITY,
+    limits: limitsOf(values),
     drainDelayMs: values['drain-delay']!,
     drainTimeMs: values['drain-time']!,
     accessLog: values['access-log']!,

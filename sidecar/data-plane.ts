@@ -10,6 +10,7 @@ import { serviceKey } from '../policies/resource.ts';
 import { Chain } from './http/chain.ts';
 import type { ListenerContext } from './http/exchange.ts';
 import { H1Client } from './http/h1/client.ts';
+import type { Limits } from './limits/limits.ts';
 import { type Listener, startListener } from './listen/listener.ts';
 import { Loop } from './net/loop.ts';
 import { Compiler } from './snapshot/compile.ts';
@@ -35,6 +36,7 @@ export interface DataPlaneOptions {
   readonly credentials: LiveCredentials | undefined;
   readonly appTimeoutMs: number;
   readonly maxRequestBody: number;
+  readonly limits: Limits;
   /** How long requests to a service that was just heard of wait for its first endpoint, in ms. */
   readonly endpointGraceMs: number;
   /** Asks for a service that the snapshot does not have. */
@@ -90,6 +92,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     edgeOf: peerEdges(direction, telemetry),
     spiffeId: () => credentials?.current?.spiffeId ?? '',
     maxBody: options.maxRequestBody,
+    limits: options.limits,
     draining: () => draining,
   });
   const listen = (direction: 'inbound' | 'outbound', address: Address): Promise<Listener> =>

@@ -1,5 +1,6 @@
 import { type ErrorCode, errors } from '../../lib/errors.ts';
 import type { Endpoint as EndpointView, Exchange, Headers, Outcome, Reply } from '../../policies/policy.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { Loop } from '../net/loop.ts';
 import type { CompiledRule, Destination, Snapshot } from '../snapshot/snapshot.ts';
 import { newRecord } from '../telemetry/record.ts';
@@ -96,6 +97,7 @@ export interface ListenerContext {
   spiffeId(): string;
   /** Octets of request body accepted; Infinity: no limit. */
   readonly maxBody: number;
+  readonly limits: Limits;
   draining(): boolean;
 }
 
@@ -123,7 +125,7 @@ export class HttpExchange implements Exchange {
   attemptTimeoutMs = Number.POSITIVE_INFINITY;
   attemptDeadlineMs = Number.POSITIVE_INFINITY;
   holdBytes = 0;
-  idleTimeoutMs = 300_000;
+  idleTimeoutMs = 0;
   timesFrom = '';
   connectTimeoutMs = 1000;
   /** Monotonic ms of the last octet in either direction. */
@@ -199,7 +201,7 @@ export class HttpExchange implements Exchange {
     this.attemptTimeoutMs = Number.POSITIVE_INFINITY;
     this.attemptDeadlineMs = Number.POSITIVE_INFINITY;
     this.holdBytes = 0;
-    this.idleTimeoutMs = 300_000;
+    this.idleTimeoutMs = this.context.limits.streamIdleMs;
     this.timesFrom = '';
     this.connectTimeoutMs = 1000;
     this.rule = undefined;

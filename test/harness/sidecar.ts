@@ -9,6 +9,7 @@ import { loadSchemas } from '../../policies/load.ts';
 import { parseDocuments } from '../../policies/parse.ts';
 import { keyOf, keyText } from '../../policies/resource.ts';
 import { type DataPlane, type DataPlaneOptions, startDataPlane } from '../../sidecar/data-plane.ts';
+import { defaultLimits, type Limits } from '../../sidecar/limits/limits.ts';
 import type { EndpointSpec, HeldResource, Inputs } from '../../sidecar/snapshot/inputs.ts';
 import { startTelemetry } from '../../sidecar/telemetry/start-telemetry.ts';
 import type { Edge, ExchangeRecord, Telemetry } from '../../sidecar/telemetry/telemetry.ts';
@@ -41,6 +42,8 @@ export interface TestSidecarOptions extends TestConfig {
   readonly appTimeoutMs?: number;
   readonly endpointGraceMs?: number;
   readonly maxRequestBody?: number;
+  /** Those that differ from the defaults. */
+  readonly limits?: Partial<Limits>;
   readonly clock?: Clock;
   /** False: it starts without any configuration. */
   readonly configured?: boolean;
@@ -93,6 +96,7 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
     appTimeoutMs: options.appTimeoutMs ?? Number.POSITIVE_INFINITY,
     endpointGraceMs: options.endpointGraceMs ?? 0,
     maxRequestBody: options.maxRequestBody ?? Number.POSITIVE_INFINITY,
+    limits: { ...defaultLimits, ...options.limits },
     resolve: options.resolve ?? (() => undefined),
     telemetry: recorded(telemetry, records, counts),
     clock,

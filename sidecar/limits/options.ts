@@ -1,0 +1,53 @@
+import { duration, number, type Option, type Values } from '../../lib/options.ts';
+import { defaultLimits, type Limits } from './limits.ts';
+
+const { headOctets, fields, targetOctets } = defaultLimits;
+/** A number without a fraction. */
+function whole(describe: string, min: number, max: number, fallback: number): Option<number> {
+  const any = number(describe, min, max, String(fallback));
+  const parse = (given: string): number | undefined => (/^[0-9]+$/.test(given) ? any.parse(given) : undefined);
+  return { ...any, expects: `a whole number from ${min} to ${max}`, parse };
+}
+
+const most = Number.MAX_SAFE_INTEGER;
+
+/** The settings of the limits that have a place in a deployment; the others are fixed. */
+export const limitOptions = {
+  'head-timeout': duration('time for a request head to arrive, from its first octet', '10s'),
+  'idle-timeout': duration('how long a connection of a caller may rest between requests', '60s'),
+  'stream-idle-timeout': duration('how long nothing may move on a request, unless a policy says so', '5m'),
+  'handshake-timeout': duration('time for a TLS handshake', '10s'),
+  'min-body-rate': whole('octets a second at which a request body must come; 0: no rate', 0, most, 500),
+  'max-connection-age': duration('how long a connection of a caller is used, about; 0s: no limit', '1h'),
+  'max-connections': whole('connections of one listener', 1, 1_000_000, 20000),
+  'max-connections-per-address': whole('inbound connections of one IP address; 0: no limit', 0, 1_000_000, 5000),
+  'max-head': whole('octets of a request head', 1024, headOctets, headOctets),
+  'max-fields': whole('fields of a request head', 8, fields, fields),
+  'max-target': whole('octets of a request target', 256, targetOctets, targetOctets),
+  'max-streams': whole('HTTP/2 requests under way on one connection', 1, 100_000, 1000),
+  'stream-window': whole('octets on their way on one HTTP/2 stream', 16_384, 2 ** 24, 262144),
+  'connection-window': whole('octets on their way on one HTTP/2 connection', 65_535, 2 ** 28, 1048576),
+};
+
+const orNone = (value: number): number => value || Number.POSITIVE_INFINITY;
+
+/** The limits that the settings ask for. */
+export function limitsOf(values: Values<typeof limitOptions>): Limits {
+  return Object.freeze({
+    ...defaultLimits,
+    headMs: orNone(values['head-timeout']!),
+    idleMs: orNone(values['idle-timeout']!),
+    streamIdleMs: orNone(values['stream-idle-timeout']!),
+    handshakeMs: orNone(values['handshake-timeout']!),
+    minBodyRate: values['min-body-rate']!,
+    connectionAgeMs: orNone(values['max-connection-age']!),
+    connections: values['max-connections']!,
+    connectionsPerAddress: orNone(values['max-connections-per-address']!),
+    headOctets: values['max-head']!,
+    fields: values['max-fields']!,
+    targetOctets: values['max-target']!,
+    streams: values['max-streams']!,
+    streamWindow: values['stream-window']!,
+    connectionWindow: values['connection-window']!,
+  });
+}
