@@ -2,8 +2,8 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
-import type { FromControlPlane as _weft_v1_FromControlPlane, FromControlPlane__Output as _weft_v1_FromControlPlane__Output } from './FromControlPlane.ts';
-import type { FromSidecar as _weft_v1_FromSidecar, FromSidecar__Output as _weft_v1_FromSidecar__Output } from './FromSidecar.ts';
+import type { FromControlPlane as _weft_v1_FromControlPlane, FromControlPlane__Output as _weft_v1_FromControlPlane__Output } from '../../weft/v1/FromControlPlane.ts';
+import type { FromSidecar as _weft_v1_FromSidecar, FromSidecar__Output as _weft_v1_FromSidecar__Output } from '../../weft/v1/FromSidecar.ts';
 
 export interface DiscoveryClient extends grpc.Client {
   Stream(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_weft_v1_FromSidecar, _weft_v1_FromControlPlane__Output>;

@@ -1,7 +1,7 @@
 // Original file: proto/weft/v1/telemetry.proto
 
-import type { Direction as _weft_v1_Direction, Direction__Output as _weft_v1_Direction__Output } from './Direction.ts';
-import type { ServiceKey as _weft_v1_ServiceKey, ServiceKey__Output as _weft_v1_ServiceKey__Output } from './ServiceKey.ts';
+import type { Direction as _weft_v1_Direction, Direction__Output as _weft_v1_Direction__Output } from '../../weft/v1/Direction.ts';
+import type { ServiceKey as _weft_v1_ServiceKey, ServiceKey__Output as _weft_v1_ServiceKey__Output } from '../../weft/v1/ServiceKey.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface Edge {

@@ -1,8 +1,8 @@
 // Original file: proto/weft/v1/discovery.proto
 
-import type { ServiceKey as _weft_v1_ServiceKey, ServiceKey__Output as _weft_v1_ServiceKey__Output } from './ServiceKey.ts';
-import type { Held as _weft_v1_Held, Held__Output as _weft_v1_Held__Output } from './Held.ts';
-import type { HeldEndpoint as _weft_v1_HeldEndpoint, HeldEndpoint__Output as _weft_v1_HeldEndpoint__Output } from './HeldEndpoint.ts';
+import type { ServiceKey as _weft_v1_ServiceKey, ServiceKey__Output as _weft_v1_ServiceKey__Output } from '../../weft/v1/ServiceKey.ts';
+import type { Held as _weft_v1_Held, Held__Output as _weft_v1_Held__Output } from '../../weft/v1/Held.ts';
+import type { HeldEndpoint as _weft_v1_HeldEndpoint, HeldEndpoint__Output as _weft_v1_HeldEndpoint__Output } from '../../weft/v1/HeldEndpoint.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface Hello {

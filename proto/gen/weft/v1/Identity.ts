@@ -2,9 +2,9 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
-import type { IdentityReply as _weft_v1_IdentityReply, IdentityReply__Output as _weft_v1_IdentityReply__Output } from './IdentityReply.ts';
-import type { JoinRequest as _weft_v1_JoinRequest, JoinRequest__Output as _weft_v1_JoinRequest__Output } from './JoinRequest.ts';
-import type { RenewRequest as _weft_v1_RenewRequest, RenewRequest__Output as _weft_v1_RenewRequest__Output } from './RenewRequest.ts';
+import type { IdentityReply as _weft_v1_IdentityReply, IdentityReply__Output as _weft_v1_IdentityReply__Output } from '../../weft/v1/IdentityReply.ts';
+import type { JoinRequest as _weft_v1_JoinRequest, JoinRequest__Output as _weft_v1_JoinRequest__Output } from '../../weft/v1/JoinRequest.ts';
+import type { RenewRequest as _weft_v1_RenewRequest, RenewRequest__Output as _weft_v1_RenewRequest__Output } from '../../weft/v1/RenewRequest.ts';
 
 export interface IdentityClient extends grpc.Client {
   Join(argument: _weft_v1_JoinRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_weft_v1_IdentityReply__Output>): grpc.ClientUnaryCall;

@@ -1,6 +1,6 @@
 // Original file: proto/weft/v1/discovery.proto
 
-import type { Problem as _weft_v1_Problem, Problem__Output as _weft_v1_Problem__Output } from './Problem.ts';
+import type { Problem as _weft_v1_Problem, Problem__Output as _weft_v1_Problem__Output } from '../../weft/v1/Problem.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface Nack {

@@ -2,8 +2,8 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
-import type { EdgeReport as _weft_v1_EdgeReport, EdgeReport__Output as _weft_v1_EdgeReport__Output } from './EdgeReport.ts';
-import type { ReportSummary as _weft_v1_ReportSummary, ReportSummary__Output as _weft_v1_ReportSummary__Output } from './ReportSummary.ts';
+import type { EdgeReport as _weft_v1_EdgeReport, EdgeReport__Output as _weft_v1_EdgeReport__Output } from '../../weft/v1/EdgeReport.ts';
+import type { ReportSummary as _weft_v1_ReportSummary, ReportSummary__Output as _weft_v1_ReportSummary__Output } from '../../weft/v1/ReportSummary.ts';
 
 export interface TelemetryClient extends grpc.Client {
   Report(metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_weft_v1_ReportSummary__Output>): grpc.ClientWritableStream<_weft_v1_EdgeReport>;
