@@ -9,10 +9,9 @@ import * as flow from '../flow.ts';
 import { Fields } from '../message/fields.ts';
 import { Head, INCOMPLETE, INVALID } from '../message/head.ts';
 import { ResponseInfo } from '../message/response.ts';
-import { ChunkedDecoder } from './chunked.ts';
-import { Partial } from './partial.ts';
 import { readResponse } from './response.ts';
-import { scanResponse } from './scan.ts';
+import { ResponseBody } from './response-body.ts';
+import { ResponseHeads } from './response-heads.ts';
 import { writeChunk, writeRequest } from './write-request.ts';
 
 /** 1xx responses to one request; more is an attempt to keep us busy. */
@@ -43,12 +42,11 @@ export class H1Client implements Upstream, WireOwner, Watched {
   readonly #pool: Pool<H1Client>;
   readonly #loop: Loop;
   readonly #stats: ConnectionStats;
-  readonly #partial = new Partial();
-  readonly #chunked = new ChunkedDecoder();
+  readonly #heads = new ResponseHeads(this.head);
+  readonly #body = new ResponseBody();
   #state: State = 'idle';
   #ex: HttpExchange | undefined;
   #discarded = -1;
-  #left = 0;
   #interim = 0;
   #answered = false;
   #sentBefore = 0;
@@ -172,73 +170,41 @@ export class H1Client implements Upstream, WireOwner, Watched {
   }
 
   /** Reads heads until a final one. Gives where its body begins, or -1 when all is taken or over. */
-  #takeHeads(given: Buffer, start: number, givenEnd: number): number {
-    let buf = given;
+  #takeHeads(buf: Buffer, start: number, end: number): number {
+    const heads = this.#heads;
     let p = start;
-    let end = givenEnd;
-    for (;;) {
-      if (!this.#partial.empty) {
-        this.#partial.append(buf, p, end);
-        const look = this.#partial.look();
-        if (look === 'more') return -1;
-        if (look === 'invalid') return this.#invalid('a response head that is too large or has a forbidden octet');
-        buf = Buffer.from(this.#partial.buf.subarray(0, this.#partial.length));
-        this.#partial.clear();
-        p = 0;
-        end = buf.length;
+    while (p < end) {
+      p = heads.find(buf, p, end);
+      if (p === INVALID) return this.#invalid(heads.problemText);
+      if (p === INCOMPLETE) {
+        if (heads.whole !== undefined) this.onOctets(heads.whole, 0, heads.whole.length);
+        return -1;
       }
-      const behind = scanResponse(this.head, buf, p, end);
-      if (behind === INVALID) return this.#invalid(this.head.problemText);
-      if (behind === INCOMPLETE) {
-        this.#partial.append(buf, p, end);
-        const look = this.#partial.look();
-        return look === 'more' ? -1 : this.#invalid('a response head that is too large or has a forbidden octet');
-      }
-      p = behind;
-      if (this.head.status >= 200) break;
+      if (this.head.status >= 200) return this.#begin(p, end);
       if (this.head.status === 101 || ++this.#interim > MAX_INTERIM)
         return this.#invalid(this.head.status === 101 ? 'a switch of protocols that nobody asked for' : 'too many 1xx');
       if (this.#ex !== undefined) attempt.onInterim(this.#ex, this);
-      if (p === end) return -1;
     }
-    return this.#begin(buf, p, end, buf === given);
-  }
-
-  #begin(buf: Buffer, p: number, end: number, sameBuffer: boolean): number {
-    if (!readResponse(this.head, this.info, this.#method === 'HEAD')) return this.#invalid(this.info.problemText);
-    this.#state = 'body';
-    this.#left = this.info.length;
-    if (this.info.framing === 'streamed') this.#chunked.reset();
-    if (this.#ex !== undefined) attempt.onResponseHead(this.#ex, this);
-    if (this.#state !== 'body') return -1;
-    if (this.info.framing === 'none') {
-      this.#finish(p === end);
-      return sameBuffer ? p : -1;
-    }
-    if (sameBuffer) return p;
-    if (p < end) this.#takeBody(buf, p, end);
     return -1;
   }
 
-  #takeBody(buf: Buffer, start: number, end: number): number {
-    if (this.info.framing === 'streamed') return this.#takeChunked(buf, start, end);
-    if (this.info.framing === 'until-close') {
-      this.#content(buf, start, end);
-      return end;
-    }
-    const n = Math.min(this.#left, end - start);
-    this.#left -= n;
-    this.#content(buf, start, start + n);
-    if (this.#left === 0 && this.#state === 'body') this.#finish(start + n === end);
-    return start + n;
+  #begin(p: number, end: number): number {
+    if (!readResponse(this.head, this.info, this.#method === 'HEAD')) return this.#invalid(this.info.problemText);
+    this.#state = 'body';
+    this.#body.begin(this.info);
+    if (this.#ex !== undefined) attempt.onResponseHead(this.#ex, this);
+    if (this.#state !== 'body') return -1;
+    if (this.#body.done) this.#finish(p === end);
+    return p;
   }
 
-  #takeChunked(buf: Buffer, start: number, end: number): number {
-    const p = this.#chunked.feed(buf, start, end);
-    this.#content(buf, this.#chunked.dataStart, this.#chunked.dataEnd);
+  #takeBody(buf: Buffer, start: number, end: number): number {
+    const body = this.#body;
+    const p = body.take(buf, start, end);
+    this.#content(buf, body.dataStart, body.dataEnd);
     if (this.#state !== 'body') return -1;
     if (p < 0) return this.#invalid('chunked coding that is not valid');
-    if (this.#chunked.done) this.#finish(p === end);
+    if (body.done) this.#finish(p === end);
     return p;
   }
 
