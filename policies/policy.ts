@@ -48,6 +48,14 @@ export interface KindSchema<Spec = unknown> {
   backends?(resource: Resource<Spec>): readonly { readonly key: ResourceKey; readonly path: string }[];
 }
 
+/** What a service speaks; the octets of `tcp` are nobody's business but its own. */
+export type Protocol = 'http' | 'http2' | 'grpc' | 'tcp';
+
+/** What the data path has to know of a service, besides its endpoints. */
+export interface ServiceFacts {
+  readonly protocol: Protocol;
+}
+
 /** The half of a kind that the data path runs. Which function it has follows from its role. */
 export interface KindFilter {
   readonly kind: string;
@@ -55,6 +63,8 @@ export interface KindFilter {
   readonly builtin?: unknown;
   /** Loads what `compile…` will need for these specs (a regex engine, say). Awaited before any of them is compiled. */
   prepare?(specs: readonly unknown[]): Promise<void>;
+  /** Role service. Adds issues instead of throwing; then the snapshot is not used. */
+  compileService?(resource: Resource, env: CompileEnv): ServiceFacts;
   /** Role route: the rules, in the order written. Adds issues instead of throwing; then the snapshot is not used. */
   compileRoute?(resource: Resource, env: CompileEnv): readonly Rule[];
   /** Role policy: the merged spec of one scope as a filter. */
@@ -191,10 +201,10 @@ export interface Endpoint {
 /** The choice at one moment over one list of endpoints. Replaced, never changed; does not allocate. */
 export interface Picker {
   /**
-   * `tried` are endpoints that failed this exchange already: avoided while there are others.
-   * undefined: nobody can take it now.
+   * `ex`: undefined for a TCP connection, which carries no request that could decide. `tried` are endpoints that failed it
+   * already: avoided while there are others. Gives undefined when nobody can take it now.
    */
-  pick(ex: Exchange, tried: readonly Endpoint[]): Endpoint | undefined;
+  pick(ex: Exchange | undefined, tried: readonly Endpoint[]): Endpoint | undefined;
 }
 
 /** Builds the next picker. `previous` lets a rotation carry on where it was. */

@@ -4,19 +4,19 @@ import { isName, parseSpiffe } from '../../lib/spiffe.ts';
 import { fields, port, whole } from '../fields.ts';
 import { mustBe, oneOf, show } from '../issue-text.ts';
 import type { KindSchema } from '../policy.ts';
-import type { ServiceSpec } from './spec.ts';
-
-const laterProtocols = ['http2', 'grpc', 'tcp', 'udp'];
+import { protocols, type ServiceSpec } from './spec.ts';
 
 const protocol = z
-  .literal('http', {
+  .enum(protocols, {
     error: (issue) =>
-      laterProtocols.includes(issue.input as string)
-        ? `protocol ${issue.input} is not supported by this version; supported is http`
-        : oneOf(['http'], issue.input),
+      issue.input === 'udp'
+        ? `protocol udp is not supported; supported are ${protocols.join(', ')}`
+        : oneOf(protocols, issue.input),
   })
   .default('http')
-  .describe('What the port speaks: `http` (HTTP/1.1).');
+  .describe(
+    'What the service speaks: `http` (HTTP/1.1), `http2` (HTTP/2 with prior knowledge), `grpc` (the same, with gRPC in it), or `tcp` (anything else; octets are passed on as they are). The same for all ports.',
+  );
 
 const unconnectable = new Set(['0.0.0.0', '::', '255.255.255.255']);
 
@@ -79,6 +79,14 @@ const spec: z.ZodType<ServiceSpec> = fields({
     .describe('Endpoints that are always there. Usually empty: sidecars register themselves while they run.'),
 }).superRefine(({ ports, endpoints }, context) => {
   once(ports, ({ port }) => `port ${port}`, context, 'ports');
+  const [first] = ports;
+  for (const [i, { protocol }] of ports.entries())
+    if (first !== undefined && protocol !== first.protocol)
+      context.addIssue({
+        code: 'custom',
+        path: ['ports', i, 'protocol'],
+        message: `must be ${first.protocol}, as for port ${first.port}: every port leads to the same endpoints`,
+      });
   once(endpoints, ({ address, port }) => (port === 0 ? address : `${address} port ${port}`), context, 'endpoints');
 });
 

@@ -1,6 +1,8 @@
 import { formatIssue, Issues } from '../../lib/issues.ts';
+import { compileEnv } from '../../test/harness/compile-env.ts';
 import { parseResource } from '../parse.ts';
 import type { KindSchema } from '../policy.ts';
+import { filter } from './filter.ts';
 import { schema } from './schema.ts';
 
 function parse(spec: object, name = 'web') {
@@ -10,8 +12,29 @@ function parse(spec: object, name = 'web') {
   return resource?.spec ?? issues.list.map(({ path, message }) => formatIssue({ path, message }));
 }
 
+const resource = (spec: object) => ({
+  apiVersion: 'weft.dev/v1',
+  kind: 'Service',
+  metadata: { name: 'web', namespace: 'default' },
+  spec,
+});
+
 test('a service that says nothing has port 80 and no endpoints of its own', () => {
   expect(parse({})).toEqual({ ports: [{ port: 80, protocol: 'http' }], endpoints: [] });
+});
+
+test.each(['http', 'http2', 'grpc', 'tcp'] as const)('a service may speak %s, and sidecars are told', (protocol) => {
+  const spec = { ports: [{ port: 80, protocol }], endpoints: [] };
+  expect(parse({ ports: spec.ports })).toEqual(spec);
+  const env = compileEnv();
+  expect(filter.compileService!(resource(spec), env)).toEqual({ protocol });
+  expect(env.issues.ok).toBe(true);
+});
+
+test('a sidecar refuses a protocol that it does not know', () => {
+  const env = compileEnv();
+  filter.compileService!(resource({ ports: [{ port: 80, protocol: 'quic' }] }), env);
+  expect(env.issues.list.map(({ message }) => message)).toEqual(['this sidecar does not know the protocol quic']);
 });
 
 test('endpoints are addresses or sockets, with weight 1 and plain text unless they say more', () => {
@@ -33,11 +56,18 @@ test('endpoints are addresses or sockets, with weight 1 and plain text unless th
 const endpoint = (fields: object) => ({ endpoints: [{ address: '10.0.0.1', port: 80, ...fields }] });
 
 test.each<[object, string]>([
-  ...['http2', 'grpc', 'tcp', 'udp'].map((protocol): [object, string] => [
-    { ports: [{ port: 80, protocol }] },
-    `spec.ports[0].protocol: protocol ${protocol} is not supported by this version; supported is http`,
-  ]),
-  [{ ports: [{ port: 80, protocol: 'HTTP' }] }, "spec.ports[0].protocol: must be http, not 'HTTP'"],
+  [
+    { ports: [{ port: 80, protocol: 'udp' }] },
+    'spec.ports[0].protocol: protocol udp is not supported; supported are http, http2, grpc, tcp',
+  ],
+  [
+    { ports: [{ port: 80, protocol: 'HTTP' }] },
+    "spec.ports[0].protocol: must be one of http, http2, grpc, tcp, not 'HTTP'; did you mean 'http'?",
+  ],
+  [
+    { ports: [{ port: 80, protocol: 'tcp' }, { port: 81 }] },
+    'spec.ports[1].protocol: must be tcp, as for port 80: every port leads to the same endpoints',
+  ],
   [{ ports: [] }, 'spec.ports: must have at least 1 entry'],
   [{ ports: [{ port: 80 }, { port: 80 }] }, 'spec.ports[1]: port 80 stands here twice'],
   [{ ports: [{ port: 65536 }] }, 'spec.ports[0].port: must be a whole number from 1 to 65535, not 65536'],

@@ -1,3 +1,5 @@
+import type { Protocol } from '../policy.ts';
+
 /** A Service once parsed: a named destination, with the endpoints that are known without any registry. */
 export interface ServiceSpec {
   readonly ports: readonly ServicePort[];
@@ -6,8 +8,11 @@ export interface ServiceSpec {
 
 export interface ServicePort {
   readonly port: number;
-  readonly protocol: 'http';
+  readonly protocol: Protocol;
 }
+
+/** What a port can speak. */
+export const protocols = ['http', 'http2', 'grpc', 'tcp'] as const satisfies readonly Protocol[];
 
 export interface StaticEndpoint {
   /** IP address, or `unix:PATH`. */

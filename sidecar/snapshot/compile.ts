@@ -6,7 +6,7 @@ import type { Random } from '../../lib/random.ts';
 import { type Attached, effective, originText } from '../../policies/effective.ts';
 import { kinds } from '../../policies/index.ts';
 import type { Balancer, CompileEnv, Filter, KindFilter, Rule } from '../../policies/policy.ts';
-import { meshTarget, type Resource, serviceKey, type Target } from '../../policies/resource.ts';
+import { keyOf, keyText, meshTarget, type Resource, serviceKey, type Target } from '../../policies/resource.ts';
 import { policyTargets } from '../../policies/targets.ts';
 import { Chain } from '../http/chain.ts';
 import type { Edge } from '../telemetry/telemetry.ts';
@@ -88,27 +88,44 @@ class Pass {
   services(): ReadonlyMap<string, ServiceRoutes> {
     // By name, so that rules of equal rank stand in the same order in every sidecar, whatever came over the wire first.
     const routes = [...this.#resources('route')].sort((a, b) => (placeText(a) < placeText(b) ? -1 : 1));
-    const rules = routes.flatMap((resource) => this.#compileRoute(resource));
-    return new Map([...this.#names].map((key) => [key, this.#service(key, rules)]));
+    const rules = routes.flatMap(
+      (resource) =>
+        this.#compiled(resource, (env) => this.#options.filters.get(resource.kind)?.compileRoute?.(resource, env)) ??
+        [],
+    );
+    const services = new Map(this.#resources('service').map((resource) => [placeText(resource), resource]));
+    return new Map([...this.#names].map((key) => [key, this.#service(key, services.get(key), rules)]));
   }
 
-  #compileRoute(resource: Resource): readonly Rule[] {
+  /** What one resource compiles to; undefined when it does not, and then there are issues. */
+  #compiled<T>(resource: Resource, compile: (env: CompileEnv) => T): T | undefined {
     const issues = new Issues();
-    const compiled = this.#options.filters.get(resource.kind)?.compileRoute;
-    if (compiled === undefined) return [];
-    const origin = `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
-    let rules: readonly Rule[] = [];
+    const origin = keyText(keyOf(resource));
+    let made: T | undefined;
     try {
-      rules = compiled(resource, this.#env(origin, origin, issues));
+      made = compile(this.#env(origin, origin, issues));
     } catch (thrown) {
       // The wire is not trusted: a spec of another shape is refused like any other that cannot be compiled.
       issues.add('spec', messageOf(thrown));
     }
     for (const { path, message } of issues.list) this.issues.add(`${origin}: ${path}`, message);
-    return rules;
+    return made;
   }
 
-  #service(key: string, allRules: readonly Rule[]): ServiceRoutes {
+  #service(key: string, resource: Resource | undefined, allRules: readonly Rule[]): ServiceRoutes {
+    const kind = this.#options.filters.get(resource?.kind ?? '');
+    const facts = resource && this.#compiled(resource, (env) => kind?.compileService?.(resource, env));
+    const protocol = facts?.protocol ?? 'auto';
+    return {
+      key,
+      protocol,
+      destination: this.#options.destinations.get(key),
+      rules: protocol === 'tcp' ? [] : this.#rules(key, allRules),
+      edge: this.#options.edge(key),
+    };
+  }
+
+  #rules(key: string, allRules: readonly Rule[]): readonly RankedRule[] {
     const own = allRules.filter((rule) => rule.parents.includes(key));
     const ranked: RankedRule[] = own.flatMap((rule) => {
       const compiled = this.#rule(rule, key);
@@ -118,7 +135,7 @@ class Pass {
     ranked.sort((a, b) => hostRank(b.hostnames) - hostRank(a.hostnames) || b.match.rank - a.match.rank);
     if (own.length === 0)
       ranked.push({ rule: this.#defaultRule(key), match: { rank: 0, matches: () => true }, hostnames: [] });
-    return { key, rules: ranked, edge: this.#options.edge(key) };
+    return ranked;
   }
 
   /** Without routes a service gets what is sent to it. */

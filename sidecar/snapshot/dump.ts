@@ -2,8 +2,9 @@ import type { Snapshot } from './snapshot.ts';
 
 /** The snapshot in force, for people: what can be called, by which rules, at which endpoints. Has no secrets in it. */
 export function dumpSnapshot(snapshot: Snapshot): unknown {
-  const services = [...snapshot.services.values()].map(({ key, rules }) => ({
+  const services = [...snapshot.services.values()].map(({ key, protocol, rules }) => ({
     service: key,
+    protocol,
     rules: [...new Set(rules.map(({ rule }) => rule))].map((rule) => ({
       name: rule.name,
       hostnames: [...new Set(rules.filter((ranked) => ranked.rule === rule).flatMap(({ hostnames }) => hostnames))],
@@ -11,11 +12,9 @@ export function dumpSnapshot(snapshot: Snapshot): unknown {
     })),
   }));
   const destinations = new Map(
-    [...snapshot.services.values()].flatMap(({ rules }) =>
-      rules.flatMap(({ rule }) =>
-        rule.backends.flatMap(({ destination }) =>
-          destination === undefined ? [] : [[destination.service, destination] as const],
-        ),
+    [...snapshot.services.values()].flatMap((service) =>
+      [service, ...service.rules.flatMap(({ rule }) => rule.backends)].flatMap(({ destination }) =>
+        destination === undefined ? [] : [[destination.service, destination] as const],
       ),
     ),
   );

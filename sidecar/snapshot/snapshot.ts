@@ -1,5 +1,5 @@
 import type { Random } from '../../lib/random.ts';
-import type { Balancer, Match, Picker } from '../../policies/policy.ts';
+import type { Balancer, Match, Picker, Protocol } from '../../policies/policy.ts';
 import type { Chain } from '../http/chain.ts';
 import type { Edge } from '../telemetry/telemetry.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
@@ -20,7 +20,11 @@ export interface Snapshot {
 export interface ServiceRoutes {
   /** `namespace/name`. */
   readonly key: string;
-  /** Best match first; the last one takes whatever is left, unless routes say otherwise. */
+  /** What it speaks; `auto`: there is no resource that says so. */
+  readonly protocol: Protocol | 'auto';
+  /** Its own endpoints, where connections that carry no requests go, whatever routes say. */
+  readonly destination: Destination;
+  /** Best match first; the last one takes whatever is left, unless routes say otherwise. None for `tcp`. */
   readonly rules: readonly RankedRule[];
   readonly edge: Edge;
 }
