@@ -1,38 +1,63 @@
+import type { NewCells } from './cells.ts';
 import type { ConnectionStats } from './telemetry.ts';
 
 /** Reasons come from a closed set; should one leak something of a peer, it does not grow without bound. */
 const maxReasons = 32;
 
+const open = 0;
+const openedTotal = 1;
+const handshakesOk = 2;
+const cells = 3;
+
 /** Connections and handshakes of one direction and end. */
 export class ConnectionCounts implements ConnectionStats {
   readonly direction: 'inbound' | 'outbound';
   readonly end: 'downstream' | 'upstream';
-  open = 0;
-  openedTotal = 0;
-  handshakesOk = 0;
-  readonly handshakesFailed = new Map<string, number>();
+  readonly counts: Float64Array;
+  /** By reason, one counter each. */
+  readonly handshakesFailed = new Map<string, Float64Array>();
+  readonly #newCells: NewCells;
 
-  constructor(direction: 'inbound' | 'outbound', end: 'downstream' | 'upstream') {
+  constructor(direction: 'inbound' | 'outbound', end: 'downstream' | 'upstream', newCells: NewCells) {
     this.direction = direction;
     this.end = end;
+    this.counts = newCells({ kind: 'connections', direction, end }, cells, open);
+    this.#newCells = newCells;
   }
 
   opened(): void {
-    this.open++;
-    this.openedTotal++;
+    this.counts[open]!++;
+    this.counts[openedTotal]!++;
   }
 
   closed(): void {
-    this.open--;
+    this.counts[open]!--;
   }
 
   handshake(ok: boolean, reason: string): void {
-    if (ok) {
-      this.handshakesOk++;
-      return;
-    }
+    if (ok) this.counts[handshakesOk]!++;
+    else this.failed(reason)[0]!++;
+  }
+
+  /** The counter of a reason. */
+  failed(reason: string): Float64Array {
     const failed = this.handshakesFailed;
     const name = failed.has(reason) || failed.size < maxReasons ? reason : 'other';
-    failed.set(name, (failed.get(name) ?? 0) + 1);
+    const found = failed.get(name);
+    if (found !== undefined) return found;
+    const { direction, end } = this;
+    const made = this.#newCells({ kind: 'refused-handshakes', direction, end, reason: name }, 1, -1);
+    failed.set(name, made);
+    return made;
+  }
+
+  get open(): number {
+    return this.counts[open]!;
+  }
+  get openedTotal(): number {
+    return this.counts[openedTotal]!;
+  }
+  get handshakesOk(): number {
+    return this.counts[handshakesOk]!;
   }
 }

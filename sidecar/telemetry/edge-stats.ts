@@ -1,5 +1,6 @@
 import { errors } from '../../lib/errors.ts';
 import { bucketCount, bucketOf } from '../../lib/latency.ts';
+import { type NewCells, plainCells } from './cells.ts';
 import type { Edge, ExchangeRecord } from './telemetry.ts';
 
 /** Status classes; index is the hundreds of the status, 0 for none. */
@@ -56,25 +57,34 @@ export class EdgeStats implements Edge {
   readonly peer: string;
   /** SPIFFE ID that the other end proved last. */
   peerIdentity = '';
-  readonly #counts = new Float64Array(cells);
+  readonly counts: Float64Array;
   /** [code][class]; made at the first exchange that has a code. */
   #byCode: Float64Array | null = null;
   readonly #sinks: ExchangeSinks;
-  /** `#counts` as of the last window. */
+  readonly #newCells: NewCells;
+  /** `counts` as of the last window. */
   readonly #reported = new Float64Array(cells);
 
-  constructor(direction: 'inbound' | 'outbound', peer: string, sinks: ExchangeSinks) {
+  constructor(direction: 'inbound' | 'outbound', peer: string, sinks: ExchangeSinks, newCells = plainCells) {
     this.direction = direction;
     this.peer = peer;
+    this.counts = newCells({ kind: 'edge', direction, peer }, cells, inFlight);
     this.#sinks = sinks;
+    this.#newCells = newCells;
+  }
+
+  get byCode(): Float64Array {
+    const { direction, peer } = this;
+    this.#byCode ??= this.#newCells({ kind: 'codes', direction, peer }, recordCodes.length * statusClasses.length, -1);
+    return this.#byCode;
   }
 
   begin(): void {
-    this.#counts[inFlight]!++;
+    this.counts[inFlight]!++;
   }
 
   end(record: ExchangeRecord): void {
-    const counts = this.#counts;
+    const counts = this.counts;
     const status = record.status;
     const statusClass = status >= 100 && status < 600 ? (status / 100) | 0 : 0;
     counts[inFlight]!--;
@@ -95,18 +105,17 @@ export class EdgeStats implements Edge {
   }
 
   #endCoded(record: ExchangeRecord, statusClass: number): void {
-    this.#byCode ??= new Float64Array(recordCodes.length * statusClasses.length);
     const code = codeIndex.get(record.code) ?? otherCode;
-    this.#byCode[code * statusClasses.length + statusClass]!++;
+    this.byCode[code * statusClasses.length + statusClass]!++;
     // A caller that went away says nothing about the service; watches and streams end that way all the time.
     if (record.status >= 500 || (record.code !== 'DOWNSTREAM_GONE' && record.code !== 'REDIRECT'))
-      this.#counts[failures]!++;
+      this.counts[failures]!++;
   }
 
   /** Calls back for each status class and code that was ever counted. */
   eachOutcome(found: (statusClass: string, code: string, count: number) => void): void {
     for (const [index, name] of statusClasses.entries()) {
-      const count = this.#counts[classes + index]!;
+      const count = this.counts[classes + index]!;
       if (count > 0) found(name, '', count);
     }
     this.#byCode?.forEach((count, cell) => {
@@ -118,27 +127,27 @@ export class EdgeStats implements Edge {
 
   /** Exchanges that have ended, by latency bucket. */
   get latency(): Float64Array {
-    return this.#counts.subarray(buckets, buckets + bucketCount);
+    return this.counts.subarray(buckets, buckets + bucketCount);
   }
   get inFlight(): number {
-    return this.#counts[inFlight]!;
+    return this.counts[inFlight]!;
   }
   get durationMs(): number {
-    return this.#counts[durationMs]!;
+    return this.counts[durationMs]!;
   }
   get requestBytes(): number {
-    return this.#counts[requestBytes]!;
+    return this.counts[requestBytes]!;
   }
   get responseBytes(): number {
-    return this.#counts[responseBytes]!;
+    return this.counts[responseBytes]!;
   }
   get retries(): number {
-    return this.#counts[retries]!;
+    return this.counts[retries]!;
   }
 
   /** What was counted since the last call; undefined when no exchange has ended since. */
   takeWindow(): EdgeWindow | undefined {
-    const now = this.#counts;
+    const now = this.counts;
     const before = this.#reported;
     const latency = Array.from(this.latency, (count, bucket) => count - before[buckets + bucket]!);
     const requests = latency.reduce((sum, count) => sum + count, 0);
@@ -164,9 +173,11 @@ export const maxPeers = 1000;
 export class EdgeTable {
   readonly #edges = { inbound: new Map<string, EdgeStats>(), outbound: new Map<string, EdgeStats>() };
   readonly #sinks: ExchangeSinks;
+  readonly #newCells: NewCells;
 
-  constructor(sinks: ExchangeSinks) {
+  constructor(sinks: ExchangeSinks, newCells: NewCells) {
     this.#sinks = sinks;
+    this.#newCells = newCells;
   }
 
   edge(direction: 'inbound' | 'outbound', peer: string): EdgeStats {
@@ -174,7 +185,7 @@ export class EdgeTable {
     const found = edges.get(peer);
     if (found !== undefined) return found;
     const name = edges.size < maxPeers ? peer || 'unknown' : 'other';
-    const edge = edges.get(name) ?? new EdgeStats(direction, name, this.#sinks);
+    const edge = edges.get(name) ?? new EdgeStats(direction, name, this.#sinks, this.#newCells);
     edges.set(name, edge);
     return edge;
   }

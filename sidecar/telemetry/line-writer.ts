@@ -28,13 +28,14 @@ export function startLineWriter(options: {
   readonly write: WriteBatch;
   readonly clock: Clock;
   readonly log: Log;
+  /** One cell, which counts the lines given up. */
+  readonly dropped?: Float64Array;
 }): LineWriter {
-  const { clock, log } = options;
+  const { clock, log, dropped = new Float64Array(1) } = options;
   let held = '';
   let heldLines = 0;
   let writing = 0;
   let writingLines = 0;
-  let dropped = 0;
   let cancelTimer: (() => void) | undefined;
   let complainedAt = Number.NEGATIVE_INFINITY;
   let drained: (() => void) | undefined;
@@ -42,7 +43,7 @@ export function startLineWriter(options: {
   const complain = (why: string): void => {
     if (clock.now() - complainedAt < complainMs) return;
     complainedAt = clock.now();
-    log.warn('access log lines dropped', { why, dropped });
+    log.warn('access log lines dropped', { why, dropped: dropped[0]! });
   };
 
   const flush = (): void => {
@@ -60,7 +61,7 @@ export function startLineWriter(options: {
     heldLines = 0;
     options.write(octets, (error) => {
       if (error) {
-        dropped += writingLines;
+        dropped[0]! += writingLines;
         complain(messageOf(error));
       }
       writing = 0;
@@ -71,7 +72,7 @@ export function startLineWriter(options: {
   return {
     line(text) {
       if (writing + held.length + text.length > maxHeld) {
-        dropped++;
+        dropped[0]!++;
         complain('whoever reads the log is too slow');
         return;
       }
@@ -80,7 +81,7 @@ export function startLineWriter(options: {
       if (held.length >= batchOctets) flush();
       else cancelTimer ??= clock.after(batchMs, flush);
     },
-    dropped: () => dropped,
+    dropped: () => dropped[0]!,
     close: () =>
       new Promise((resolve) => {
         const cancel = clock.after(closeMs, resolve);
@@ -90,6 +91,25 @@ export function startLineWriter(options: {
         };
         flush();
       }),
+  };
+}
+
+/** Takes the batches of several writers, one at a time, so that each line stays whole. Holds one batch of each writer. */
+export function inTurn(write: WriteBatch): WriteBatch {
+  const waiting: { readonly octets: Buffer; readonly done: (error?: Error | null) => void }[] = [];
+  let busy = false;
+  const next = (): void => {
+    const batch = waiting.shift();
+    busy = batch !== undefined;
+    if (batch === undefined) return;
+    write(batch.octets, (error) => {
+      batch.done(error);
+      next();
+    });
+  };
+  return (octets, done) => {
+    waiting.push({ octets, done });
+    if (!busy) next();
   };
 }
 

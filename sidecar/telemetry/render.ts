@@ -11,6 +11,16 @@ export interface Gauge {
   readonly read: () => number;
 }
 
+/** What one of several threads has done, restarts included. */
+export interface WorkerFigures {
+  readonly worker: number;
+  readonly requests: number;
+  readonly connections: number;
+  /** Ms in which its event loop was working, since the thread was last started. */
+  readonly activeMs: number;
+  readonly restarts: number;
+}
+
 /** What a scrape shows. */
 export interface Measured {
   /** `namespace/name`. */
@@ -23,6 +33,7 @@ export interface Measured {
   readonly spansQueueFull: number;
   readonly spansExportFailed: number;
   readonly gauges: Iterable<Gauge>;
+  readonly workers: readonly WorkerFigures[];
 }
 
 /** Everything in the text format of Prometheus. Costs what the edges with traffic cost; nothing is kept. */
@@ -45,6 +56,14 @@ export function renderMetrics(measured: Measured): string {
     out.metric(name, { type: 'gauge', help });
     out.sample(name, '', read());
   }
+  const perWorker = (name: MetricName, read: (figures: WorkerFigures) => number): void => {
+    metric(name);
+    for (const one of measured.workers) out.sample(name, labelText({ worker: String(one.worker) }), read(one));
+  };
+  perWorker('weft_worker_requests_total', ({ requests }) => requests);
+  perWorker('weft_worker_connections', ({ connections }) => connections);
+  perWorker('weft_worker_active_seconds_total', ({ activeMs }) => activeMs / 1000);
+  perWorker('weft_worker_restarts_total', ({ restarts }) => restarts);
   single('weft_build_info', 1, labelText({ version: measured.version, node: process.version }));
   writeProcess(single);
   return out.text();
@@ -111,7 +130,8 @@ function writeConnections(
     void handshakes.set(labels, (handshakes.get(labels) ?? 0) + count);
   for (const { direction, handshakesOk, handshakesFailed } of connections) {
     if (handshakesOk > 0) add(labelText({ direction, result: 'ok', reason: '' }), handshakesOk);
-    for (const [reason, count] of handshakesFailed) add(labelText({ direction, result: 'failed', reason }), count);
+    for (const [reason, [count = 0]] of handshakesFailed)
+      add(labelText({ direction, result: 'failed', reason }), count);
   }
   for (const [labels, count] of handshakes) out.sample('weft_tls_handshakes_total', labels, count);
 }

@@ -1,14 +1,12 @@
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
-import type { EdgeStats } from './edge-stats.ts';
 import type { FinishedExchange } from './finished-exchange.ts';
 import type { SpanExport } from './spans.ts';
-import type { ExchangeRecord } from './telemetry.ts';
 
 /** Where sampled exchanges go. */
 export interface SpanSink {
-  add(edge: EdgeStats, record: ExchangeRecord): void;
+  add(exchange: FinishedExchange): void;
   exported(): number;
   droppedQueueFull(): number;
   droppedExportFailed(): number;
@@ -28,7 +26,7 @@ export function startSpanSink(options: {
   readonly clock: Clock;
   readonly log: Log;
 }): SpanSink {
-  const { clock, log } = options;
+  const { log } = options;
   let early: FinishedExchange[] = [];
   let earlyDropped = 0;
   let target: SpanExport | undefined;
@@ -47,14 +45,7 @@ export function startSpanSink(options: {
   const loading = load();
 
   return {
-    add(edge, record) {
-      const now = clock.now();
-      const exchange = {
-        direction: edge.direction,
-        peer: edge.peer,
-        record: ownCopy(record),
-        startWallMs: clock.wall() - (now - record.startMs),
-      };
+    add(exchange) {
       if (target !== undefined) target.add(exchange);
       else if (early.length < maxEarly) early.push(exchange);
       else earlyDropped++;
@@ -68,23 +59,3 @@ export function startSpanSink(options: {
     },
   };
 }
-
-/** Longest text of a peer that a span takes, in characters. */
-const maxText = 1024;
-
-/** A copy whose texts are not slices of whole heads, which a queued span would keep in memory. */
-function ownCopy(record: ExchangeRecord): ExchangeRecord {
-  return {
-    ...record,
-    method: own(record.method),
-    host: own(record.host),
-    path: own(record.path),
-    requestId: own(record.requestId),
-    traceId: own(record.traceId),
-    spanId: own(record.spanId),
-    parentSpanId: own(record.parentSpanId),
-    tracestate: '',
-  };
-}
-
-const own = (text: string): string => Buffer.from(text.slice(0, maxText), 'utf8').toString('utf8');

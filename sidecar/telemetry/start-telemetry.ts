@@ -1,12 +1,14 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import { accessLogLines } from './access-log.ts';
+import { type CellsOf, type NewCells, plainCells } from './cells.ts';
 import { ConnectionCounts } from './connection-counts.ts';
 import { EdgeTable, type EdgeWindow, type ExchangeSinks } from './edge-stats.ts';
-import { standardOutput, startLineWriter, type WriteBatch } from './line-writer.ts';
+import { type FinishedExchange, finishedExchange } from './finished-exchange.ts';
+import { inTurn, standardOutput, startLineWriter, type WriteBatch } from './line-writer.ts';
 import { metricTable } from './metric-table.ts';
-import { type Gauge, renderMetrics } from './render.ts';
-import { startSpanSink } from './span-sink.ts';
+import { type Gauge, renderMetrics, type WorkerFigures } from './render.ts';
+import { type SpanSink, startSpanSink } from './span-sink.ts';
 import type { Telemetry } from './telemetry.ts';
 import { traceContext } from './trace-context.ts';
 
@@ -29,8 +31,22 @@ export interface RunningTelemetry extends Telemetry {
   takeEdges(): readonly EdgeWindow[];
   /** Adds a metric without labels, read at each scrape. Throws when the name is taken or not `weft_…` in snake case. */
   gauge(name: string, help: string, read: () => number): void;
+  readonly shared: SharedTelemetry;
   /** Writes the lines and sends the spans that are queued; bounded by a few seconds. */
   close(): Promise<void>;
+}
+
+/** What worker threads count and say comes together here. */
+export interface SharedTelemetry {
+  /** The counters that show the sum of what the threads count under this name. */
+  cellsOf(of: CellsOf): Float64Array;
+  /** The SPIFFE ID that the other end of an edge proved last. */
+  identify(direction: 'inbound' | 'outbound', peer: string, spiffeId: string): void;
+  /** Lines of the access log; each writer has one batch under way at most. */
+  readonly writeLines: WriteBatch;
+  addSpan(exchange: FinishedExchange): void;
+  /** `addUp` is called before each reading, to bring the sums up to date. */
+  join(threads: { addUp(): void; figures(): readonly WorkerFigures[] }): void;
 }
 
 const logLevels = { off: 0, errors: 1, all: 2 } as const;
@@ -41,56 +57,87 @@ export function startTelemetry(options: {
   readonly instance: string;
   readonly version: string;
   readonly config: TelemetryConfig;
+  /** Where a worker thread counts; memory of its own unless told otherwise. */
+  readonly newCells?: NewCells;
+  /** Where a worker thread hands its spans to, instead of a collector. */
+  readonly spans?: SpanSink;
   readonly clock: Clock;
   readonly log: Log;
 }): RunningTelemetry {
-  const { service, instance, version, config, clock, log } = options;
+  const { service, instance, version, config, newCells = plainCells, clock, log } = options;
   const { accessLog = 'errors', otlpEndpoint, traceSample = otlpEndpoint === undefined ? 0 : 0.01 } = config;
 
-  const lines =
-    accessLog === 'off' ? undefined : startLineWriter({ write: config.accessLogWrite ?? standardOutput(), clock, log });
+  const write = accessLog === 'off' ? undefined : (config.accessLogWrite ?? standardOutput());
+  const dropped = newCells({ kind: 'access-log-dropped' }, 1, -1);
+  const lines = write === undefined ? undefined : startLineWriter({ write, clock, log, dropped });
   const spans =
     otlpEndpoint === undefined
-      ? undefined
+      ? options.spans
       : startSpanSink({ endpoint: otlpEndpoint, service, instance, version, clock, log });
+  const spansLost = new Float64Array(1);
   const lineOf = accessLogLines(service);
   const sinks: ExchangeSinks = {
     logLevel: logLevels[accessLog],
     log: (edge, record) => lines?.line(lineOf(edge, record, clock.wall())),
     spans: spans !== undefined,
-    span: (edge, record) => spans?.add(edge, record),
+    span: (edge, record) => spans?.add(finishedExchange(edge, record, clock)),
   };
 
-  const edges = new EdgeTable(sinks);
+  const edges = new EdgeTable(sinks, newCells);
   const connections = new Map<string, ConnectionCounts>();
+  const connectionsOf = (direction: 'inbound' | 'outbound', end: 'downstream' | 'upstream'): ConnectionCounts => {
+    const key = `${direction} ${end}`;
+    const counts = connections.get(key) ?? new ConnectionCounts(direction, end, newCells);
+    connections.set(key, counts);
+    return counts;
+  };
   const gauges = new Map<string, Gauge>();
+  let threads: Parameters<SharedTelemetry['join']>[0] | undefined;
 
   return {
     tracer: traceContext(traceSample),
     edge: (direction, peer) => edges.edge(direction, peer),
-    connections(direction, end) {
-      const key = `${direction} ${end}`;
-      const counts = connections.get(key) ?? new ConnectionCounts(direction, end);
-      connections.set(key, counts);
-      return counts;
-    },
-    metricsText: () =>
-      renderMetrics({
+    connections: connectionsOf,
+    metricsText() {
+      threads?.addUp();
+      return renderMetrics({
         service,
         version,
         edges: edges.all(),
         connections: connections.values(),
-        accessLogDropped: lines?.dropped() ?? 0,
+        accessLogDropped: dropped[0]!,
         spansExported: spans?.exported() ?? 0,
-        spansQueueFull: spans?.droppedQueueFull() ?? 0,
+        spansQueueFull: spansLost[0]! + (spans?.droppedQueueFull() ?? 0),
         spansExportFailed: spans?.droppedExportFailed() ?? 0,
         gauges: gauges.values(),
-      }),
-    takeEdges: () => [...edges.all()].flatMap((edge) => edge.takeWindow() ?? []),
+        workers: threads?.figures() ?? [],
+      });
+    },
+    takeEdges() {
+      threads?.addUp();
+      return [...edges.all()].flatMap((edge) => edge.takeWindow() ?? []);
+    },
     gauge(name, help, read) {
       if (!/^weft(?:_[a-z0-9]+)+$/.test(name) || name in metricTable || gauges.has(name))
         throw new Error(`a metric cannot be called ${name}: it is taken, or not weft_ and snake case`);
       gauges.set(name, { name, help, read });
+    },
+    shared: {
+      cellsOf(of) {
+        if (of.kind === 'edge') return edges.edge(of.direction, of.peer).counts;
+        if (of.kind === 'codes') return edges.edge(of.direction, of.peer).byCode;
+        if (of.kind === 'connections') return connectionsOf(of.direction, of.end).counts;
+        if (of.kind === 'refused-handshakes') return connectionsOf(of.direction, of.end).failed(of.reason);
+        return of.kind === 'access-log-dropped' ? dropped : spansLost;
+      },
+      identify(direction, peer, spiffeId) {
+        edges.edge(direction, peer).peerIdentity = spiffeId;
+      },
+      writeLines: inTurn(write ?? ((_octets, done) => done())),
+      addSpan: (exchange) => spans?.add(exchange),
+      join(source) {
+        threads = source;
+      },
     },
     async close() {
       await Promise.all([lines?.close(), spans?.close()]);
