@@ -1,3 +1,5 @@
+import type { GrpcStatus } from './grpc-status.ts';
+
 /**
  * One row per answer that the mesh makes itself. `docs/errors.md` is generated from this table and a test compares them.
  *
@@ -13,21 +15,6 @@ export interface ErrorRow {
   /** One sentence for whoever gets the answer. */
   readonly text: string;
 }
-
-/** The gRPC status codes that the mesh uses, by number. https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
-export const grpcStatus = {
-  CANCELLED: 1,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
-  PERMISSION_DENIED: 7,
-  RESOURCE_EXHAUSTED: 8,
-  UNIMPLEMENTED: 12,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-  UNAUTHENTICATED: 16,
-} as const;
-export type GrpcStatus = keyof typeof grpcStatus;
 
 export const errors = {
   BAD_REQUEST: { http: 400, grpc: 'INVALID_ARGUMENT', retry: 'never', text: 'the request is not valid HTTP' },

@@ -170,6 +170,11 @@ export interface Outcome {
   readonly reusedConnection: boolean;
   /** Response fields; undefined when there was no response. */
   readonly response: Headers | undefined;
+  /**
+   * Of a gRPC call: the status that the caller would get. -1 for other exchanges, and for a response that has begun to
+   * stream: its status follows in its trailers, when it is too late for another attempt.
+   */
+  readonly grpcStatus: number;
 }
 
 /** No further attempt. */

@@ -3,10 +3,14 @@
  * turn of the loop. Upstream and downstream call the `on…` functions; `fail` and `finish` are the only ways to end.
  */
 import { type ErrorCode, errors, messageOf } from '../../lib/errors.ts';
+import { NO_GRPC_STATUS } from '../../lib/grpc-status.ts';
 import { DONE, type Reply } from '../../policies/policy.ts';
 import { errorReply, type HttpExchange, type Upstream } from './exchange.ts';
+import { GRPC_HTTP_STATUS, grpcStatusOf, grpcTrailers } from './grpc/reply.ts';
+import { findField, readGrpcStatus } from './grpc/status.ts';
 import type { Head } from './message/head.ts';
 import { isIdempotent } from './message/methods.ts';
+import { nameId } from './message/names.ts';
 import { waitedFor } from './reply.ts';
 
 /** How often endpoints are looked for while the first of a service may still be on their way. */
@@ -77,7 +81,9 @@ export function onResponseHead(ex: HttpExchange, upstream: Upstream): void {
   const { outcome } = ex;
   outcome.status = upstream.head.status;
   // Only a sidecar that has proved who it is may speak in the mesh's name.
-  outcome.error = upstream.peer === '' ? undefined : weftError(upstream);
+  outcome.error = upstream.peer === '' ? undefined : weftError(upstream.head);
+  // A head that is nothing but trailers; of any other, the status is still to come.
+  outcome.grpcStatus = ex.grpc && upstream.info.framing === 'none' ? readGrpcStatus(upstream.head) : NO_GRPC_STATUS;
   if (rule.chain.retries) {
     outcome.response = upstream.fields;
     outcome.reusedConnection = false;
@@ -98,10 +104,11 @@ export function onResponseHead(ex: HttpExchange, upstream: Upstream): void {
     return;
   }
   ex.zone = 'answering';
-  ex.deadlineMs = Number.POSITIVE_INFINITY;
+  ex.deadlineMs = ex.callDeadlineMs;
   ex.attemptDeadlineMs = Number.POSITIVE_INFINITY;
   ex.record.firstByteMs = nowMs - ex.startMs;
   ex.record.status = ex.status;
+  ex.record.grpcStatus = outcome.grpcStatus;
   if (outcome.error !== undefined) ex.record.code = outcome.error;
   ex.downstream.sendResponse(ex, upstream);
 }
@@ -116,14 +123,16 @@ function waitAfter(ex: HttpExchange): number {
   }
 }
 
-function weftError(upstream: Upstream): ErrorCode | undefined {
-  const code = upstream.fields.get('weft-error');
+function weftError(head: Head): ErrorCode | undefined {
+  const field = findField(head, nameId['weft-error']);
+  const code = field < 0 ? undefined : head.value(field);
   return code !== undefined && Object.hasOwn(errors, code) ? (code as ErrorCode) : undefined;
 }
 
 /** `trailers` are gone when this returns. */
 export function onResponseEnd(ex: HttpExchange, trailers?: Head): void {
   leaveEndpoint(ex);
+  if (ex.grpc && trailers !== undefined) readTrailers(ex, trailers);
   ex.upstream = undefined;
   finish(ex, () => ex.downstream.sendEnd(trailers));
 }
@@ -136,10 +145,13 @@ export function onFailure(ex: HttpExchange, upstream: Upstream, code: ErrorCode,
     attemptFailed(ex, code, detail, stale && (upstream.unsent || isIdempotent(ex.method)));
     return;
   }
-  leaveEndpoint(ex);
-  ex.record.code = code;
-  ex.record.detail = detail;
-  finish(ex, () => ex.downstream.reset());
+  fail(ex, errorReply(code, detail));
+}
+
+/** How a gRPC call ended. */
+function readTrailers({ record, upstream }: HttpExchange, trailers: Head): void {
+  record.grpcStatus = readGrpcStatus(trailers);
+  if (upstream!.peer !== '') record.code = weftError(trailers) ?? record.code;
 }
 
 /** No response came of the attempt: another one, or the reply. `stale`: an idle connection had been closed under us. */
@@ -149,6 +161,7 @@ function attemptFailed(ex: HttpExchange, code: ErrorCode, detail: string, stale:
   outcome.error = code;
   outcome.reusedConnection = stale;
   outcome.response = undefined;
+  outcome.grpcStatus = ex.grpc ? grpcStatusOf(code) : NO_GRPC_STATUS;
   const wait = waitAfter(ex);
   if (wait !== DONE && mayRepeat(ex, wait)) retry(ex, wait);
   // No policy is needed to see that a connection was stale; one fresh try, not counted as the endpoint's failure.
@@ -206,10 +219,15 @@ export function fail(ex: HttpExchange, reply: Reply): void {
   const canReply = ex.zone !== 'answering';
   stopAttempt(ex);
   if (canReply) {
-    ex.status = reply.status;
-    record.status = reply.status;
+    ex.status = ex.grpc ? GRPC_HTTP_STATUS : reply.status;
+    record.status = ex.status;
   }
-  finish(ex, () => (canReply ? ex.downstream.sendReply(ex, reply) : ex.downstream.reset()));
+  if (ex.grpc) record.grpcStatus = grpcStatusOf(reply.code);
+  finish(ex, () => {
+    if (canReply) ex.downstream.sendReply(ex, reply);
+    else if (ex.grpc) ex.downstream.sendEnd(grpcTrailers(reply));
+    else ex.downstream.reset();
+  });
 }
 
 /** The last step: accounts for the exchange, then says the last word downstream, which may begin the next exchange. */
@@ -232,7 +250,9 @@ function finish(ex: HttpExchange, lastWord?: () => void): void {
 /** What is due by now; the connection calls it when `nextDeadline` has passed. */
 export function onDeadline(ex: HttpExchange, nowMs: number): void {
   if (ex.zone === 'over') return;
-  if (ex.deadlineMs <= nowMs) fail(ex, errorReply('REQUEST_DEADLINE', waitedFor(ex, nowMs), ex.timesFrom));
+  const isCallers = ex.deadlineMs === ex.callDeadlineMs;
+  if (ex.deadlineMs <= nowMs)
+    fail(ex, errorReply('REQUEST_DEADLINE', waitedFor(ex, nowMs), isCallers ? '' : ex.timesFrom));
   else if (ex.attemptDeadlineMs <= nowMs) {
     const detail = waitedFor(ex, nowMs);
     ex.cancelWait?.();

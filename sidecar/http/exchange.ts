@@ -1,4 +1,5 @@
 import { type ErrorCode, errors } from '../../lib/errors.ts';
+import { NO_GRPC_STATUS } from '../../lib/grpc-status.ts';
 import type { Endpoint as EndpointView, Exchange, Headers, Outcome, Reply } from '../../policies/policy.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { Loop } from '../net/loop.ts';
@@ -7,6 +8,7 @@ import { newRecord } from '../telemetry/record.ts';
 import type { Edge, ExchangeRecord, Tracer } from '../telemetry/telemetry.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Pooled } from '../upstream/pool.ts';
+import { isGrpc } from './grpc/call.ts';
 import { Fields } from './message/fields.ts';
 import { Head } from './message/head.ts';
 import { RequestInfo } from './message/request.ts';
@@ -122,6 +124,10 @@ export class HttpExchange implements Exchange {
   startMs = 0;
   attempts = 0;
   deadlineMs = Number.POSITIVE_INFINITY;
+  /** A gRPC call: its callers look for the status in trailers. */
+  grpc = false;
+  /** Monotonic ms by which a gRPC caller has given up, whether it is being answered or not; Infinity: it never says. */
+  callDeadlineMs = Number.POSITIVE_INFINITY;
   attemptTimeoutMs = Number.POSITIVE_INFINITY;
   attemptDeadlineMs = Number.POSITIVE_INFINITY;
   holdBytes = 0;
@@ -143,6 +149,7 @@ export class HttpExchange implements Exchange {
     error: undefined,
     reusedConnection: false,
     response: undefined,
+    grpcStatus: NO_GRPC_STATUS,
   };
   /** Ends the wait for a connection or for the time of the next attempt. */
   cancelWait: (() => void) | undefined;
@@ -198,6 +205,8 @@ export class HttpExchange implements Exchange {
     this.movedMs = nowMs;
     this.attempts = 0;
     this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.grpc = isGrpc(this.head, this.info);
+    this.callDeadlineMs = Number.POSITIVE_INFINITY;
     this.attemptTimeoutMs = Number.POSITIVE_INFINITY;
     this.attemptDeadlineMs = Number.POSITIVE_INFINITY;
     this.holdBytes = 0;
@@ -218,6 +227,7 @@ export class HttpExchange implements Exchange {
     const { record } = this;
     record.rule = '';
     record.status = 0;
+    record.grpcStatus = NO_GRPC_STATUS;
     record.code = '';
     record.policy = '';
     record.detail = '';
@@ -233,6 +243,7 @@ export class HttpExchange implements Exchange {
 
   /** What the request says cannot be believed: it is refused before it has been understood. */
   forget(): void {
+    this.grpc = false;
     this.requestDone = false;
     this.method = '';
     this.host = '';

@@ -5,6 +5,7 @@ import { matchRule, pickBackend } from '../snapshot/route-table.ts';
 import type { CompiledRule, ServiceRoutes } from '../snapshot/snapshot.ts';
 import { fail, startAttempt } from './attempt.ts';
 import { errorReply, type HttpExchange } from './exchange.ts';
+import { limitCall } from './grpc/deadline.ts';
 import { isIdempotent } from './message/methods.ts';
 import { nameId as known } from './message/names.ts';
 
@@ -80,6 +81,7 @@ function decided(ex: HttpExchange, reply: Reply | undefined): void {
     return;
   }
   ex.destination = backend.destination;
+  if (ex.grpc) limitCall(ex);
   // 5 to 8: attempts, their outcomes, the response and the end are attempt.ts.
   startAttempt(ex);
 }

@@ -21,7 +21,7 @@ export function accessLogLines(service: string): (edge: EdgeStats, record: Excha
     return (
       `{"time":"${time}","direction":"${edge.direction}"${serviceField},"peer":${quote(edge.peer)}` +
       `,"peerIdentity":${quote(record.peer)},"protocol":"${record.protocol}","method":${quote(record.method)}` +
-      `,"host":${quote(record.host)},"path":${quote(record.path)},"status":${record.status},"code":"${record.code}"` +
+      `,"host":${quote(record.host)},"path":${quote(record.path)},"status":${record.status},"grpcStatus":${record.grpcStatus},"code":"${record.code}"` +
       `,"policy":${quote(record.policy)},"rule":${quote(record.rule)},"detail":${quote(record.detail)}` +
       `,"attempts":${record.attempts},"durationMs":${ms(record.durationMs)},"firstByteMs":${ms(record.firstByteMs)}` +
       `,"requestBytes":${record.requestBytes},"responseBytes":${record.responseBytes},"traceId":"${record.traceId}"` +

@@ -1,3 +1,4 @@
+import { NO_GRPC_STATUS } from '../../lib/grpc-status.ts';
 import type { ExchangeRecord } from './telemetry.ts';
 
 /** A record of nothing yet. */
@@ -9,6 +10,7 @@ export function newRecord(): ExchangeRecord {
     path: '',
     rule: '',
     status: 0,
+    grpcStatus: NO_GRPC_STATUS,
     code: '',
     policy: '',
     detail: '',

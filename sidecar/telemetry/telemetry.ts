@@ -16,6 +16,8 @@ export interface ExchangeRecord {
   rule: string;
   /** Status sent downstream; 0: none was sent. */
   status: number;
+  /** Status of a gRPC call; -1 when it is none, or when none was sent. */
+  grpcStatus: number;
   /** Code of the error table when the mesh answered itself or the exchange broke; '' otherwise. */
   code: string;
   /** `Kind namespace/name` of the policy that decided; '' for none. */

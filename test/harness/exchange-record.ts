@@ -8,6 +8,7 @@ export const exchangeRecord = (given: Partial<ExchangeRecord> = {}): ExchangeRec
   path: '/items',
   rule: '',
   status: 200,
+  grpcStatus: -1,
   code: '',
   policy: '',
   detail: '',

@@ -78,12 +78,17 @@ export function exchange(
 /** How an attempt ended: a status, or an error code of the table. */
 export function outcome(
   ended: number | ErrorCode,
-  more: { readonly reusedConnection?: boolean; readonly response?: readonly (readonly [string, string])[] } = {},
+  more: {
+    readonly reusedConnection?: boolean;
+    readonly response?: readonly (readonly [string, string])[];
+    readonly grpcStatus?: number;
+  } = {},
 ): Outcome {
   return {
     status: typeof ended === 'number' ? ended : 0,
     error: typeof ended === 'number' ? undefined : ended,
     reusedConnection: more.reusedConnection ?? false,
     response: typeof ended === 'number' || more.response ? new ListHeaders(more.response) : undefined,
+    grpcStatus: more.grpcStatus ?? -1,
   };
 }
