@@ -65,9 +65,13 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   if (options.mtls !== 'off' && credentials === undefined)
     throw new Error(`mtls ${options.mtls} needs credentials to listen with`);
   const loop = new Loop(clock);
-  const connect = connector(credentials, telemetry.connections('outbound', 'upstream'));
+  const connect = connector(credentials, telemetry.connections('outbound', 'upstream'), ['http/1.1']);
   const destinations = new Destinations((spec) => endpoint(spec, connect, loop), clock, options.endpointGraceMs);
-  const app = endpoint(appSpec(options.app), connector(undefined, telemetry.connections('inbound', 'upstream')), loop);
+  const app = endpoint(
+    appSpec(options.app),
+    connector(undefined, telemetry.connections('inbound', 'upstream'), []),
+    loop,
+  );
   const rule = appRule(app, options);
   const compiler = new Compiler({
     filters: await loadFilters(),

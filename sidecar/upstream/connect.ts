@@ -1,15 +1,17 @@
 import { connect as connectPlain, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { WeftError } from '../../lib/errors.ts';
 import type { EndpointSpec } from '../snapshot/inputs.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
-import type { LiveCredentials } from '../tls/credentials.ts';
+import type { Credentials, LiveCredentials } from '../tls/credentials.ts';
 import { checkPeer } from '../tls/verify.ts';
 
 export interface Connected {
   readonly socket: Socket;
   /** SPIFFE ID that the endpoint proved; '' over plain text. */
   readonly peer: string;
+  /** The one of the protocols offered that the endpoint chose (ALPN); '' when it chose none, and over plain text. */
+  readonly protocol: string;
   readonly stats: ConnectionStats;
 }
 
@@ -22,11 +24,25 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const target = (spec: EndpointSpec): { path: string } | { host: string; port: number } =>
   spec.address.startsWith('unix:') ? { path: spec.address.slice(5) } : { host: spec.address, port: spec.port };
 
+const tlsOptions = (spec: EndpointSpec, own: Credentials, protocols: readonly string[]) => ({
+  ...target(spec),
+  secureContext: own.context,
+  ALPNProtocols: [...protocols],
+  allowHalfOpen: true,
+  rejectUnauthorized: true,
+  // The name to check is the SPIFFE ID, by whoever connects; host names mean nothing here.
+  checkServerIdentity: () => undefined,
+});
+
 /**
  * Plain text to endpoints without an identity, mutual TLS to those with one. Without credentials of our own nothing is
- * sent to an endpoint that has an identity: never plain text instead.
+ * sent to an endpoint that has an identity: never plain text instead. `protocols`: what is offered to it (ALPN).
  */
-export function connector(credentials: LiveCredentials | undefined, stats: ConnectionStats): Connect {
+export function connector(
+  credentials: LiveCredentials | undefined,
+  stats: ConnectionStats,
+  protocols: readonly string[],
+): Connect {
   return (spec, timeoutMs) =>
     new Promise((resolve, reject) => {
       const own = credentials?.current;
@@ -39,14 +55,7 @@ export function connector(credentials: LiveCredentials | undefined, stats: Conne
       const socket: Socket =
         own === undefined || !secure
           ? connectPlain({ ...target(spec), allowHalfOpen: true, noDelay: true })
-          : connectTls({
-              ...target(spec),
-              secureContext: own.context,
-              ALPNProtocols: ['http/1.1'],
-              rejectUnauthorized: true,
-              // The name to check is the SPIFFE ID, below; host names mean nothing here.
-              checkServerIdentity: () => undefined,
-            });
+          : connectTls(tlsOptions(spec, own, protocols));
       let done = false;
       const fail = (code: 'UPSTREAM_CONNECT' | 'UPSTREAM_IDENTITY', detail: string): void => {
         if (done) return;
@@ -70,20 +79,22 @@ export function connector(credentials: LiveCredentials | undefined, stats: Conne
       socket.once(secure ? 'secureConnect' : 'connect', () => {
         if (done) return;
         let peer = '';
+        let protocol = '';
         if (own !== undefined && 'getPeerX509Certificate' in socket) {
-          const certificate = (socket as import('node:tls').TLSSocket).getPeerX509Certificate();
-          const checked = checkPeer(certificate, spec.identity, own.trustDomain);
+          const tls = socket as TLSSocket;
+          const checked = checkPeer(tls.getPeerX509Certificate(), spec.identity, own.trustDomain);
           if ('reason' in checked) {
             fail('UPSTREAM_IDENTITY', `${where} is not ${spec.identity}: ${checked.reason}`);
             return;
           }
           peer = checked.spiffeId;
+          protocol = tls.alpnProtocol || '';
           stats.handshake(true, '');
           socket.setNoDelay(true);
         }
         done = true;
         clearTimeout(timer);
-        resolve({ socket, peer, stats });
+        resolve({ socket, peer, protocol, stats });
       });
     });
 }
