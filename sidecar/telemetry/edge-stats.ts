@@ -1,6 +1,8 @@
 import { errors } from '../../lib/errors.ts';
+import { type GrpcStatus, grpcStatusNames } from '../../lib/grpc-status.ts';
 import { bucketCount, bucketOf } from '../../lib/latency.ts';
 import { type NewCells, plainCells } from './cells.ts';
+import { isServiceFault } from './record.ts';
 import type { Edge, ExchangeRecord } from './telemetry.ts';
 
 /** Status classes; index is the hundreds of the status, 0 for none. */
@@ -20,7 +22,8 @@ const requestBytes = durationMs + 1;
 const responseBytes = requestBytes + 1;
 const retries = responseBytes + 1;
 const failures = retries + 1;
-const cells = failures + 1;
+const grpcStatuses = failures + 1;
+const cells = grpcStatuses + grpcStatusNames.length;
 
 /** What happens with an exchange besides counting. Each says whether it wants one, so that `end` stays cheap. */
 export interface ExchangeSinks {
@@ -40,16 +43,16 @@ export interface EdgeWindow {
   /** SPIFFE ID that the other end proved last; '' for none. */
   readonly peerIdentity: string;
   readonly requests: number;
-  /** Replies of the mesh itself and responses of 5xx; not callers that went away, nor redirects. */
+  /** Replies of the mesh itself, responses of 5xx and gRPC calls that are the service's fault; not callers that went away, nor redirects. */
   readonly failures: number;
   /** By the buckets of lib/latency.ts. */
   readonly latency: readonly number[];
   readonly retries: number;
 }
 
-/** True for what the access log calls an error: the mesh answered itself or the exchange broke, or the status is 5xx. */
+/** True for what the access log calls an error: the mesh answered itself, the exchange broke, or the service failed. */
 const isError = (record: ExchangeRecord): boolean =>
-  record.status >= 500 || (record.code !== '' && record.code !== 'REDIRECT');
+  isServiceFault(record) || (record.code !== '' && record.code !== 'REDIRECT');
 
 /** The counters of one direction and peer. `begin` and `end` allocate nothing (the first error of an edge excepted). */
 export class EdgeStats implements Edge {
@@ -95,8 +98,9 @@ export class EdgeStats implements Edge {
     if (record.attempts > 1) counts[retries]! += record.attempts - 1;
     if (record.code === '') {
       counts[classes + statusClass]!++;
-      if (statusClass === 5) counts[failures]!++;
+      if (isServiceFault(record)) counts[failures]!++;
     } else this.#endCoded(record, statusClass);
+    if (record.grpcStatus >= 0) counts[grpcStatuses + record.grpcStatus]!++;
     if (record.peer !== '') this.peerIdentity = record.peer;
 
     const sinks = this.#sinks;
@@ -123,6 +127,14 @@ export class EdgeStats implements Edge {
       const statusClass = cell % statusClasses.length;
       found(statusClasses[statusClass]!, recordCodes[(cell - statusClass) / statusClasses.length]!, count);
     });
+  }
+
+  /** Calls back for each status of gRPC with which a call ever ended. */
+  eachGrpcStatus(found: (status: GrpcStatus, count: number) => void): void {
+    for (const [status, name] of grpcStatusNames.entries()) {
+      const count = this.counts[grpcStatuses + status]!;
+      if (count > 0) found(name, count);
+    }
   }
 
   /** Exchanges that have ended, by latency bucket. */

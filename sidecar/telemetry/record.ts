@@ -1,4 +1,4 @@
-import { NO_GRPC_STATUS } from '../../lib/grpc-status.ts';
+import { isGrpcFault, NO_GRPC_STATUS } from '../../lib/grpc-status.ts';
 import type { ExchangeRecord } from './telemetry.ts';
 
 /** A record of nothing yet. */
@@ -31,3 +31,7 @@ export function newRecord(): ExchangeRecord {
     tracestate: '',
   };
 }
+
+/** The service failed, by what it said: 5xx, or a status of gRPC that says as much. */
+export const isServiceFault = ({ status, grpcStatus }: ExchangeRecord): boolean =>
+  status >= 500 || (grpcStatus >= 0 && isGrpcFault(grpcStatus));

@@ -87,6 +87,11 @@ function writeEdges(out: Exposition, metric: (name: MetricName) => void, { servi
     edge.eachOutcome((statusClass, code, count) =>
       out.sample('weft_requests_total', `${labels},${labelText({ code_class: statusClass, code })}`, count),
     );
+  metric('weft_grpc_calls_total');
+  for (const { edge, labels } of used)
+    edge.eachGrpcStatus((status, count) =>
+      out.sample('weft_grpc_calls_total', `${labels},${labelText({ grpc_status: status })}`, count),
+    );
   metric('weft_request_duration_seconds');
   for (const { edge, labels, count } of used) {
     const latency = edge.latency;

@@ -62,7 +62,10 @@ const jaegerProgram = findTool('jaeger-all-in-one');
       detail: 'connection refused',
       peer: 'spiffe://weft/ns/default/sa/cart',
     });
-    const inward = exchange(cart, 'inbound', 'default/web', web.tracer.traceparent(out), { method: 'BREW' });
+    const inward = exchange(cart, 'inbound', 'default/web', web.tracer.traceparent(out), {
+      method: 'BREW',
+      grpcStatus: 13,
+    });
     await Promise.all([web.close(), cart.close()]);
 
     const trace = await jaeger.trace(out.traceId, 2);
@@ -101,7 +104,13 @@ const jaegerProgram = findTool('jaeger-all-in-one');
       '_OTHER',
       'BREW',
     ]);
-    expect(tag(server, 'error')).toBeUndefined();
+    expect(['error', 'error.type', 'rpc.system', 'rpc.grpc.status_code'].map((key) => tag(server, key))).toEqual([
+      true,
+      'INTERNAL',
+      'grpc',
+      13,
+    ]);
+    expect(tag(client, 'rpc.system')).toBeUndefined();
     expect(counter(web, 'weft_spans_exported_total')).toBe(1);
   });
 

@@ -4,8 +4,10 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { grpcStatusNames } from '../../lib/grpc-status.ts';
 import type { Log } from '../../lib/log.ts';
 import type { FinishedExchange } from './finished-exchange.ts';
+import { isServiceFault } from './record.ts';
 
 /** Spans on their way to a collector. Loaded only where there is one: it weighs 30 MB. */
 export interface SpanExport {
@@ -119,7 +121,7 @@ function spanOf(
   const context = { traceId: record.traceId, traceFlags: TraceFlags.SAMPLED, isRemote: false };
   const own = { ...context, spanId: record.spanId };
   const method = methods.has(record.method) ? record.method : 'HTTP';
-  const failed = record.status >= 500 || (record.status === 0 && record.code !== '');
+  const failed = isServiceFault(record) || (record.status === 0 && record.code !== '');
   return {
     name: record.rule === '' ? method : `${method} ${record.rule}`,
     kind: direction === 'inbound' ? SpanKind.SERVER : SpanKind.CLIENT,
@@ -168,7 +170,8 @@ function attributesOf(direction: 'inbound' | 'outbound', peer: string, record: F
     'http.request.body.size': record.requestBytes,
     'http.response.body.size': record.responseBytes,
     ...(direction === 'outbound' && record.attempts > 1 ? { 'http.request.resend_count': record.attempts - 1 } : {}),
-    ...(record.code !== '' || record.status >= 500 ? { 'error.type': record.code || String(record.status) } : {}),
+    ...(record.grpcStatus < 0 ? {} : { 'rpc.system': 'grpc', 'rpc.grpc.status_code': record.grpcStatus }),
+    ...errorType(record),
     'weft.direction': direction,
     'weft.peer': peer,
     ...(record.peer === '' ? {} : { 'weft.peer.identity': record.peer }),
@@ -178,6 +181,12 @@ function attributesOf(direction: 'inbound' | 'outbound', peer: string, record: F
     'weft.attempts': record.attempts,
     ...(record.requestId === '' ? {} : { 'weft.request_id': record.requestId }),
   };
+}
+
+function errorType(record: FinishedExchange['record']): Attributes {
+  const { code, status } = record;
+  if (code === '' && !isServiceFault(record)) return {};
+  return { 'error.type': code || (status >= 500 ? String(status) : grpcStatusNames[record.grpcStatus]!) };
 }
 
 /** `host:port`, `[v6]:port` or a bare host. */

@@ -66,6 +66,26 @@ test('requests are counted by direction, peer, class of status and code', () => 
   expect(scrape('weft_request_bytes_total')).toContainEqual({ ...inbound, value: 1 });
 });
 
+test('gRPC calls are counted by their status too, and fail by it, whatever the status of HTTP', () => {
+  const { telemetry, scrape } = telemetryOf();
+  const cart = telemetry.edge('outbound', 'default/cart');
+  const call = (grpcStatus: number, code = ''): void => {
+    cart.begin();
+    cart.end(exchangeRecord({ grpcStatus, code }));
+  };
+  for (const status of [0, 0, 5, 13, 14, -1]) call(status);
+  call(14, 'NO_ENDPOINT');
+  const labels = { direction: 'outbound', service: 'default/web', peer: 'default/cart' };
+  expect(scrape('weft_grpc_calls_total')).toEqual([
+    { ...labels, grpc_status: 'OK', value: 2 },
+    { ...labels, grpc_status: 'NOT_FOUND', value: 1 },
+    { ...labels, grpc_status: 'INTERNAL', value: 1 },
+    { ...labels, grpc_status: 'UNAVAILABLE', value: 2 },
+  ]);
+  expect(scrape('weft_requests_total')).toContainEqual({ ...labels, code_class: '2xx', code: '', value: 6 });
+  expect(telemetry.takeEdges()).toMatchObject([{ requests: 7, failures: 3 }]);
+});
+
 test('the latency histogram is cumulative and adds up', () => {
   const { telemetry } = telemetryOf();
   const edge = telemetry.edge('inbound', 'default/shop');
@@ -106,7 +126,7 @@ test('every name in a scrape stands in the table and the docs, with its labels, 
   const { telemetry } = telemetryOf();
   const edge = telemetry.edge('inbound', 'default/shop');
   edge.begin();
-  edge.end(exchangeRecord());
+  edge.end(exchangeRecord({ grpcStatus: 0 }));
   telemetry.connections('inbound', 'downstream').handshake(true, '');
   const families = parsePrometheus(telemetry.metricsText());
   expect(new Set(families.keys())).toEqual(new Set(Object.keys(metricTable)));
@@ -177,8 +197,8 @@ test('takeEdges gives what happened since the last call, and only edges with tra
 
 test.each([
   ['off', []],
-  ['errors', ['NO_ENDPOINT', '500']],
-  ['all', ['200', 'NO_ENDPOINT', '500', 'REDIRECT']],
+  ['errors', ['NO_ENDPOINT', '500', '14']],
+  ['all', ['200', 'NO_ENDPOINT', '500', 'REDIRECT', '14', '5']],
 ] as const)('the access log set to %s has the lines asked for', async (accessLog, expected) => {
   const { telemetry, lines } = telemetryOf({ accessLog });
   const edge = telemetry.edge('inbound', 'default/shop');
@@ -187,12 +207,16 @@ test.each([
     { status: 503, code: 'NO_ENDPOINT' },
     { status: 500 },
     { status: 302, code: 'REDIRECT' },
+    { grpcStatus: 14 },
+    { grpcStatus: 5 },
   ];
   for (const record of records) {
     edge.begin();
     edge.end(exchangeRecord(record));
   }
   await telemetry.close();
-  const found = lines.map((line) => JSON.parse(line) as { code: string; status: number });
-  expect(found.map(({ code, status }) => code || String(status))).toEqual(expected);
+  const found = lines.map((line) => JSON.parse(line) as { code: string; status: number; grpcStatus: number });
+  expect(found.map(({ code, status, grpcStatus }) => code || String(grpcStatus < 0 ? status : grpcStatus))).toEqual(
+    expected,
+  );
 });
