@@ -1,6 +1,6 @@
 import type { Address } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Issue } from '../lib/issues.ts';
+import { InvalidInput, type Issue } from '../lib/issues.ts';
 import { Live } from '../lib/live.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
@@ -11,10 +11,11 @@ import { Chain } from './http/chain.ts';
 import type { ListenerContext } from './http/exchange.ts';
 import { H1Client } from './http/h1/client.ts';
 import type { Limits } from './limits/limits.ts';
-import { type Listener, startListener } from './listen/listener.ts';
+import { type Listener, listenedElsewhere, startListener } from './listen/listener.ts';
 import { Loop } from './net/loop.ts';
 import { Compiler } from './snapshot/compile.ts';
 import { Destinations } from './snapshot/destinations.ts';
+import { dumpSnapshot } from './snapshot/dump.ts';
 import type { EndpointSpec, Inputs } from './snapshot/inputs.ts';
 import { serviceNames } from './snapshot/route-table.ts';
 import type { CompiledRule, Snapshot } from './snapshot/snapshot.ts';
@@ -41,17 +42,35 @@ export interface DataPlaneOptions {
   readonly endpointGraceMs: number;
   /** Asks for a service that the snapshot does not have. */
   readonly resolve: (service: string) => Promise<void> | undefined;
+  /** In force before the listeners open. Throws InvalidInput when they cannot be compiled. */
+  readonly inputs?: Inputs;
+  /**
+   * One of several threads with the same addresses: ports are shared; a unix-domain socket cannot be, so that it is the
+   * first one's alone.
+   */
+  readonly sharing?: { readonly first: boolean };
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
+/** Which configuration the data plane runs. */
+export interface InForce {
+  readonly revision: number;
+  /** False until there was a configuration. */
+  readonly ready: boolean;
+  /** Why it is not ready, where that is not for want of a configuration. */
+  readonly problem?: string;
+}
+
 /** Listeners, routes and connections: all that a request passes. */
 export interface DataPlane {
-  readonly inbound: Listener;
-  readonly outbound: Listener;
-  readonly snapshot: Live<Snapshot>;
+  readonly inbound: Pick<Listener, 'address' | 'connections'>;
+  readonly outbound: Pick<Listener, 'address' | 'connections'>;
+  readonly snapshot: Pick<Live<InForce>, 'current' | 'subscribe'>;
+  /** What is in force, for people; has no secrets in it. */
+  dump(): Promise<unknown>;
   /** Compiles inputs and puts them in force, or gives the reasons why not. One at a time. */
   accept(inputs: Inputs): Promise<readonly Issue[]>;
   /** No new connections, none is used again; resolves when all are gone or the time is up. */
@@ -85,6 +104,22 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const serviceOf = serviceNames(options.namespace);
   let draining = false;
 
+  let turn: Promise<unknown> = Promise.resolve();
+  const accept = (inputs: Inputs): Promise<readonly Issue[]> => {
+    const done = turn.then(async () => {
+      const compiled = await compiler.compile(inputs);
+      if ('issues' in compiled) return compiled.issues;
+      snapshot.set(compiled.snapshot);
+      return [];
+    });
+    turn = done.catch(() => undefined);
+    return done;
+  };
+  if (options.inputs !== undefined) {
+    const issues = await accept(options.inputs);
+    if (issues.length > 0) throw new InvalidInput(issues);
+  }
+
   const context = (direction: 'inbound' | 'outbound'): ListenerContext => ({
     direction,
     loop,
@@ -99,36 +134,30 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     limits: options.limits,
     draining: () => draining,
   });
-  const listen = (direction: 'inbound' | 'outbound', address: Address): Promise<Listener> =>
-    startListener({
+  const listen = async (direction: 'inbound' | 'outbound', address: Address): Promise<Listener> => {
+    if ('path' in address && options.sharing?.first === false) return listenedElsewhere(address);
+    return startListener({
       address,
       context: context(direction),
       stats: telemetry.connections(direction, 'downstream'),
       credentials: direction === 'inbound' && options.mtls !== 'off' ? credentials : undefined,
       plainToo: options.mtls === 'permissive',
+      sharedPort: options.sharing !== undefined,
       log,
     });
+  };
   const inbound = await listen('inbound', options.inbound);
   const outbound = await listen('outbound', options.outbound).catch(async (error: unknown) => {
     await inbound.close();
     throw error;
   });
 
-  let turn: Promise<unknown> = Promise.resolve();
   return {
     inbound,
     outbound,
     snapshot,
-    accept(inputs) {
-      const done = turn.then(async () => {
-        const compiled = await compiler.compile(inputs);
-        if ('issues' in compiled) return compiled.issues;
-        snapshot.set(compiled.snapshot);
-        return [];
-      });
-      turn = done.catch(() => undefined);
-      return done;
-    },
+    dump: () => Promise.resolve(dumpSnapshot(snapshot.current)),
+    accept,
     async drain(deadlineMs) {
       draining = true;
       const listeners = [inbound, outbound];

@@ -9,7 +9,6 @@ import { startAppProbe } from './app-probe.ts';
 import type { SidecarConfig } from './config.ts';
 import type { Control } from './control.ts';
 import { type DataPlane, startDataPlane } from './data-plane.ts';
-import { dumpSnapshot } from './snapshot/dump.ts';
 import { startTelemetry } from './telemetry/start-telemetry.ts';
 import { fileCredentials } from './tls/file-credentials.ts';
 import type { RunningIdentity } from './tls/identity.ts';
@@ -109,7 +108,7 @@ export async function startSidecar(
       await startAdmin({
         address: config.admin,
         ready,
-        config: () => dumpSnapshot(dataPlane.snapshot.current),
+        config: () => dataPlane.dump(),
         metrics: () => telemetry.metricsText(),
         info: () => ({
           version,
@@ -174,7 +173,7 @@ function readiness(now: {
     : !now.certified
       ? `no certificate yet, so nothing may pass${now.uncertified && `: ${now.uncertified}`}`
       : !now.dataPlane.snapshot.current.ready
-        ? 'no configuration yet'
+        ? (now.dataPlane.snapshot.current.problem ?? 'no configuration yet')
         : now.appUp
           ? ''
           : 'the app does not take connections';

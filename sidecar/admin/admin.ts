@@ -35,10 +35,10 @@ export async function startAdmin(
   const http = process.getBuiltinModule('node:http');
   const server = http.createServer(
     { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs, noDelay: true },
-    (request, response) => {
+    async (request, response) => {
       let answer: Answer;
       try {
-        answer = answerTo(request, options);
+        answer = await answerTo(request, options);
       } catch (error) {
         log.error('an admin page failed', { page: request.url ?? '', error: messageOf(error) });
         answer = problem(500, 'INTERNAL', 'this page failed; the log of the sidecar says why');
@@ -65,7 +65,10 @@ export async function startAdmin(
   };
 }
 
-function answerTo(request: IncomingMessage, options: AdminParts & { readonly address: Address }): Answer {
+async function answerTo(
+  request: IncomingMessage,
+  options: AdminParts & { readonly address: Address },
+): Promise<Answer> {
   const refusal = refusalOf(request, options.address);
   if (refusal !== undefined) return problem(403, refusal.code, 'the admin port refused this request', refusal.detail);
   const [path] = (request.url ?? '').split('?', 1);

@@ -3,7 +3,7 @@ import { expositionType } from '../telemetry/exposition.ts';
 /** What the admin server shows and does; called at each request. */
 export interface AdminParts {
   readonly ready: () => { readonly ready: boolean; readonly reason: string };
-  /** What the sidecar runs. Whoever gives it leaves secrets out. */
+  /** What the sidecar runs, or a promise of it. Whoever gives it leaves secrets out. */
   readonly config: () => unknown;
   /** In the text format of Prometheus. */
   readonly metrics: () => string;
@@ -25,7 +25,7 @@ interface Page {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly summary: string;
-  answer(parts: AdminParts): Answer;
+  answer(parts: AdminParts): Answer | Promise<Answer>;
 }
 
 /** RFC 9457. */
@@ -63,7 +63,12 @@ export const pages: readonly Page[] = [
     summary: 'metrics in the text format of Prometheus',
     answer: (parts) => ({ status: 200, type: expositionType, body: parts.metrics() }),
   },
-  { method: 'GET', path: '/config', summary: 'the configuration in force', answer: (parts) => json(parts.config()) },
+  {
+    method: 'GET',
+    path: '/config',
+    summary: 'the configuration in force',
+    answer: async (parts) => json(await parts.config()),
+  },
   { method: 'GET', path: '/info', summary: 'who this sidecar is', answer: (parts) => json(parts.info()) },
   {
     method: 'POST',

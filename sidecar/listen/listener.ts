@@ -44,9 +44,11 @@ export async function startListener(options: {
   readonly credentials: LiveCredentials | undefined;
   /** With credentials: callers that speak plain text are served as well, as nobody in particular. */
   readonly plainToo?: boolean;
+  /** Other threads of this process listen at the same port, and the system spreads connections over them. */
+  readonly sharedPort?: boolean;
   readonly log: Log;
 }): Promise<Listener> {
-  const { context, stats, credentials, plainToo = false, log } = options;
+  const { context, stats, credentials, plainToo = false, sharedPort = false, log } = options;
   const open = new Set<Open>();
   const sockets = new Set<Socket>();
   const whenEmpty: (() => void)[] = [];
@@ -90,7 +92,7 @@ export async function startListener(options: {
   const unsubscribe = credentials?.subscribe((next) => {
     if (next !== undefined && secure !== undefined) setContext(secure, next);
   });
-  await listen(server, options.address);
+  await listen(server, options.address, sharedPort);
   server.on('error', (error) =>
     log.error('listener', { address: formatAddress(options.address), error: error.message }),
   );
@@ -120,6 +122,15 @@ export async function startListener(options: {
     },
   };
 }
+
+/** For an address that another thread listens at and cannot share. */
+export const listenedElsewhere = (address: Address): Listener => ({
+  address,
+  connections: 0,
+  drain() {},
+  empty: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+});
 
 function plainServer(serve: (socket: Socket, peer: string) => void): Server {
   // Paused until its reads can go to the shared buffer.
@@ -186,7 +197,7 @@ function setContext(server: TlsServer, next: Credentials): void {
   server.setSecureContext(contextOptions(next.certPem, next.keyPem, next.rootsPem));
 }
 
-function listen(server: Server, address: Address): Promise<void> {
+function listen(server: Server, address: Address, reusePort: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     const done = (): void => {
@@ -197,6 +208,6 @@ function listen(server: Server, address: Address): Promise<void> {
       // What a sidecar that was killed has left; another one's that listens would be taken over, as with any supervisor.
       rmSync(address.path, { force: true });
       server.listen({ path: address.path, backlog: BACKLOG }, done);
-    } else server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, done);
+    } else server.listen({ host: address.host, port: address.port, backlog: BACKLOG, reusePort }, done);
   });
 }
