@@ -2,6 +2,13 @@ import { duration, number, type Option, type Values } from '../../lib/options.ts
 import { defaultLimits, type Limits } from './limits.ts';
 
 const { headOctets, fields, targetOctets } = defaultLimits;
+
+/** A time that is limited in any case: without an end, whoever does nothing would hold a connection for ever. */
+function time(describe: string, fallback: string): Option<number> {
+  const any = duration(describe, fallback);
+  return { ...any, expects: `${any.expects}, and not 0s`, parse: (given) => any.parse(given) || undefined };
+}
+
 /** A number without a fraction. */
 function whole(describe: string, min: number, max: number, fallback: number): Option<number> {
   const any = number(describe, min, max, String(fallback));
@@ -13,10 +20,13 @@ const most = Number.MAX_SAFE_INTEGER;
 
 /** The settings of the limits that have a place in a deployment; the others are fixed. */
 export const limitOptions = {
-  'head-timeout': duration('time for a request head to arrive, from its first octet', '10s'),
-  'idle-timeout': duration('how long a connection of a caller may rest between requests', '60s'),
-  'stream-idle-timeout': duration('how long nothing may move on a request, unless a policy says so', '5m'),
-  'handshake-timeout': duration('time for a TLS handshake', '10s'),
+  'head-timeout': time('time for a request head to arrive, from its first octet', '10s'),
+  'idle-timeout': time('how long a connection of a caller may rest between requests; other sidecars rest 50s', '60s'),
+  'stream-idle-timeout': duration(
+    'how long nothing may move on a request, unless a policy says so; 0s: no limit',
+    '5m',
+  ),
+  'handshake-timeout': time('time for a TLS handshake', '10s'),
   'min-body-rate': whole('octets a second at which a request body must come; 0: no rate', 0, most, 500),
   'max-connection-age': duration('how long a connection of a caller is used, about; 0s: no limit', '1h'),
   'max-connections': whole('connections of one listener', 1, 1_000_000, 20000),
@@ -35,10 +45,10 @@ const orNone = (value: number): number => value || Number.POSITIVE_INFINITY;
 export function limitsOf(values: Values<typeof limitOptions>): Limits {
   return Object.freeze({
     ...defaultLimits,
-    headMs: orNone(values['head-timeout']!),
-    idleMs: orNone(values['idle-timeout']!),
+    headMs: values['head-timeout']!,
+    idleMs: values['idle-timeout']!,
     streamIdleMs: orNone(values['stream-idle-timeout']!),
-    handshakeMs: orNone(values['handshake-timeout']!),
+    handshakeMs: values['handshake-timeout']!,
     minBodyRate: values['min-body-rate']!,
     connectionAgeMs: orNone(values['max-connection-age']!),
     connections: values['max-connections']!,

@@ -1,9 +1,9 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
-import { MAX_HEAD, MAX_METHOD, MAX_TARGET } from '../message/head.ts';
+import { type Head, MAX_HEAD, MAX_METHOD, MAX_TARGET } from '../message/head.ts';
 import { CR, HTAB, LF } from '../message/octets.ts';
 
-/** Position of the LF of the longest start line: method, target and version, with spaces and CR. */
-const MAX_LINE_END = MAX_METHOD + 1 + MAX_TARGET + 1 + 'HTTP/1.1\r'.length;
+/** What a start line may have beside its target: method and version, with spaces and CR. */
+const AROUND_TARGET = MAX_METHOD + 1 + 1 + 'HTTP/1.1\r'.length;
 
 /**
  * A head that comes in pieces. Each octet is looked at once, however small the pieces are: bad octets and sizes are
@@ -17,6 +17,11 @@ export class Partial {
   /** Octets of the line end that ends a head (CR LF CR LF) seen so far. */
   #run = 0;
   problem: ErrorCode = 'BAD_REQUEST';
+  readonly #limits: Pick<Head, 'maxOctets' | 'maxTarget'>;
+
+  constructor(limits: Pick<Head, 'maxOctets' | 'maxTarget'> = { maxOctets: MAX_HEAD, maxTarget: MAX_TARGET }) {
+    this.#limits = limits;
+  }
 
   get empty(): boolean {
     return this.length === 0;
@@ -30,7 +35,7 @@ export class Partial {
   append(buf: Buffer, start: number, end: number): void {
     const need = this.length + end - start;
     if (need > this.#buf.length) {
-      const larger = Buffer.allocUnsafe(Math.max(1024, need, Math.min(this.#buf.length * 2, MAX_HEAD)));
+      const larger = Buffer.allocUnsafe(Math.max(1024, need, Math.min(this.#buf.length * 2, this.#limits.maxOctets)));
       this.#buf.copy(larger, 0, 0, this.length);
       this.#buf = larger;
     }
@@ -41,6 +46,7 @@ export class Partial {
   /** `complete`: scan it now. `invalid`: `problem` says why. `more`: nothing wrong so far. */
   look(): 'complete' | 'invalid' | 'more' {
     const buf = this.#buf;
+    const { maxOctets, maxTarget } = this.#limits;
     for (; this.#seen < this.length; this.#seen++) {
       const octet = buf[this.#seen]!;
       const wantLf = this.#run === 1 || this.#run === 3;
@@ -53,8 +59,8 @@ export class Partial {
           return 'complete';
         }
       } else this.#run = octet === CR ? (this.#run === 2 ? 3 : 1) : 0;
-      if (this.#seen + 1 >= MAX_HEAD) return this.#refuse('HEAD_TOO_LARGE');
-      if (this.#lines === 0 && this.#seen > MAX_LINE_END) return this.#refuse('TARGET_TOO_LONG');
+      if (this.#seen + 1 >= maxOctets) return this.#refuse('HEAD_TOO_LARGE');
+      if (this.#lines === 0 && this.#seen > maxTarget + AROUND_TARGET) return this.#refuse('TARGET_TOO_LONG');
     }
     return 'more';
   }

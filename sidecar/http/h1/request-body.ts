@@ -1,10 +1,8 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
+import type { Limits } from '../../limits/limits.ts';
 import type { RequestInfo } from '../message/request.ts';
 import { ChunkedDecoder } from './chunked.ts';
 
-/** A body must come at this rate, after a grace: fewer octets tie up memory for nothing. */
-const MIN_OCTETS_PER_MS = 0.5;
-const GRACE_MS = 5000;
 /** Octets that are read and dropped after an early answer, so that the connection can go on. */
 const MAX_DRAIN = 64 * 1024;
 
@@ -74,9 +72,9 @@ export class RequestBody {
     this.#received = 0;
   }
 
-  tooSlow(nowMs: number): boolean {
+  tooSlow(nowMs: number, { bodyGraceMs, minBodyRate }: Limits): boolean {
     if (this.#mayNotCome) return false;
-    const late = nowMs - this.#sinceMs - GRACE_MS;
-    return late > 0 && this.#received < late * MIN_OCTETS_PER_MS;
+    const late = nowMs - this.#sinceMs - bodyGraceMs;
+    return late > 0 && this.#received * 1000 < late * minBodyRate;
   }
 }

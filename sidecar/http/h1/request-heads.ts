@@ -11,7 +11,7 @@ export class RequestHeads {
   /** A head that came in pieces, and is complete now: all of it, to be read from its start. */
   whole: Buffer | undefined;
   readonly #head: Head;
-  readonly #partial = new Partial();
+  readonly #partial: Partial;
   /** The last head that was found: the read buffer is for the next read, and the head is needed until the exchange is over. */
   #kept = Buffer.alloc(0);
   /** Octets of the empty line before a request that have come. */
@@ -19,6 +19,7 @@ export class RequestHeads {
 
   constructor(head: Head) {
     this.#head = head;
+    this.#partial = new Partial(head);
   }
 
   /** True while nothing of a next head is kept. */

@@ -2,16 +2,7 @@
  * Scans the head of an HTTP/1.1 message (RFC 9112) in one pass. Strict: one bad octet refuses the whole message, nothing
  * is mended. Does no I/O.
  */
-import {
-  type Head,
-  INCOMPLETE,
-  INVALID,
-  MAX_FIELDS,
-  MAX_HEAD,
-  MAX_METHOD,
-  MAX_TARGET,
-  STRIDE,
-} from '../message/head.ts';
+import { type Head, INCOMPLETE, INVALID, MAX_METHOD, MAX_TARGET, STRIDE } from '../message/head.ts';
 import { hashStep, identify } from '../message/names.ts';
 import {
   COLON,
@@ -58,7 +49,7 @@ export function scanRequest(head: Head, buf: Buffer, start: number, end: number)
     }
     before = kind;
   }
-  if (p - head.targetStart > MAX_TARGET) return head.fail('TARGET_TOO_LONG', 'the target is too long');
+  if (p - head.targetStart > head.maxTarget) return head.fail('TARGET_TOO_LONG', 'the target is too long');
   if (p === end) return INCOMPLETE;
   if (buf[p] !== SP || p === head.targetStart)
     return head.fail('BAD_REQUEST', 'the target is empty, has an octet that is not allowed, or no version follows');
@@ -122,13 +113,13 @@ function version(head: Head, buf: Buffer, p: number, end: number): number {
 }
 
 function fields(head: Head, buf: Buffer, start: number, from: number, end: number): number {
-  const at = head.at;
+  const { at, maxOctets, maxFields } = head;
   let p = from;
   head.fieldsStart = p;
   head.count = 0;
   for (;;) {
     // The empty line that ends the head is still to come.
-    if (p + 2 - start > MAX_HEAD) return head.fail('HEAD_TOO_LARGE', `the head is larger than ${MAX_HEAD} octets`);
+    if (p + 2 - start > maxOctets) return head.fail('HEAD_TOO_LARGE', `the head is larger than ${maxOctets} octets`);
     if (p === end) return INCOMPLETE;
     if (buf[p] === CR) {
       if (p + 1 === end) return INCOMPLETE;
@@ -136,7 +127,7 @@ function fields(head: Head, buf: Buffer, start: number, from: number, end: numbe
       head.fieldsEnd = p;
       return p + 2;
     }
-    if (head.count === MAX_FIELDS) return head.fail('HEAD_TOO_LARGE', `more than ${MAX_FIELDS} fields`);
+    if (head.count === maxFields) return head.fail('HEAD_TOO_LARGE', `more than ${maxFields} fields`);
     const nameStart = p;
     let hash = 0;
     while (p < end) {
@@ -146,7 +137,7 @@ function fields(head: Head, buf: Buffer, start: number, from: number, end: numbe
       p++;
     }
     if (p === end) {
-      if (p + 2 - start > MAX_HEAD) continue;
+      if (p + 2 - start > maxOctets) continue;
       return INCOMPLETE;
     }
     // RFC 9112 section 5.1: no space before the colon; section 5.2: no folded lines.
@@ -156,7 +147,7 @@ function fields(head: Head, buf: Buffer, start: number, from: number, end: numbe
     const valueStart = p;
     while (p < end && isValue[buf[p]!] === 1) p++;
     if (p === end) {
-      if (p + 2 - start > MAX_HEAD) continue;
+      if (p + 2 - start > maxOctets) continue;
       return INCOMPLETE;
     }
     if (buf[p] !== CR) return head.fail('BAD_REQUEST', 'a field value has an octet that is not allowed');

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
 import type { Reply } from '../../../policies/policy.ts';
+import type { Limits } from '../../limits/limits.ts';
 import type { Watched } from '../../net/loop.ts';
 import type { Wire, WireOwner } from '../../net/wire.ts';
 import * as attempt from '../attempt.ts';
@@ -14,16 +15,6 @@ import { RequestBody } from './request-body.ts';
 import { RequestHeads } from './request-heads.ts';
 import { forwardedFields, writeChunk } from './write-request.ts';
 import { responseFraming, writeInterim, writeReply, writeResponse } from './write-response.ts';
-
-/** Absolute, from the first octet of a head (or from connecting): octets that trickle in do not put it off. */
-const HEAD_MS = 10_000;
-const IDLE_MS = 60_000;
-/** How long a connection that we close is still read from, so that the answer before the close is not lost to a reset. */
-const LINGER_MS = 1000;
-/** A caller that has closed its side may still be waiting, or be gone: so long the answer may take to begin. */
-const HALF_CLOSED_MS = 1000;
-/** How long an idle connection is kept while draining, so that busy callers are told to close and lose nothing. */
-const DRAIN_IDLE_MS = 500;
 
 /**
  * - `head`: waiting for a request, or in the middle of its head
@@ -42,6 +33,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   deadlineMs: number;
   watchIndex = -1;
   readonly #context: ListenerContext;
+  readonly #limits: Limits;
   readonly #wire: Wire;
   readonly #onClosed: (connection: H1Server) => void;
   readonly #ex: HttpExchange;
@@ -67,19 +59,21 @@ export class H1Server implements Downstream, WireOwner, Watched {
     this.address = identity.address;
     this.forwarded = forwardedFields(identity, context.spiffeId());
     this.#context = context;
+    this.#limits = context.limits;
     this.#onClosed = onClosed;
     this.#ex = new HttpExchange(context, this);
+    this.#ex.head.limit(context.limits);
     this.#heads = new RequestHeads(this.#ex.head);
     this.#wire = wire;
     wire.owner = this;
-    this.deadlineMs = context.loop.nowMs + HEAD_MS;
+    this.deadlineMs = context.loop.nowMs + context.limits.headMs;
     context.loop.watch(this);
   }
 
   /** Answers what has been asked, then closes. An idle caller gets a moment: its next request may be on its way. */
   drain(): void {
     if (this.#phase === 'head' && this.#heads.empty)
-      this.deadlineMs = Math.min(this.deadlineMs, this.#context.loop.clock.now() + DRAIN_IDLE_MS);
+      this.deadlineMs = Math.min(this.deadlineMs, this.#context.loop.clock.now() + this.#limits.drainIdleMs);
   }
 
   destroy(): void {
@@ -116,7 +110,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
     if (behind === INVALID) return this.#refuse(heads.problem, heads.problemText);
     if (behind !== INCOMPLETE) this.#begin();
     else if (heads.whole !== undefined) this.onOctets(heads.whole, 0, heads.whole.length);
-    else if (fresh && !heads.empty) this.deadlineMs = this.#context.loop.nowMs + HEAD_MS;
+    else if (fresh && !heads.empty) this.deadlineMs = this.#context.loop.nowMs + this.#limits.headMs;
     return behind;
   }
 
@@ -195,11 +189,15 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   onDeadline(nowMs: number): void {
     if (this.#phase === 'body' || this.#phase === 'answer') {
-      if (this.#phase === 'body' && !this.#wire.paused && this.#body.tooSlow(nowMs)) {
+      if (this.#phase === 'body' && !this.#wire.paused && this.#body.tooSlow(nowMs, this.#limits)) {
         this.#keepAlive = false;
         if (this.#answered) this.#wire.destroy();
         else attempt.fail(this.#ex, errorReply('REQUEST_TIMEOUT', 'the body comes too slowly'));
-      } else if (this.#callerDone && this.#ex.zone !== 'answering' && this.#callerDoneMs + HALF_CLOSED_MS <= nowMs)
+      } else if (
+        this.#callerDone &&
+        this.#ex.zone !== 'answering' &&
+        this.#callerDoneMs + this.#limits.halfClosedMs <= nowMs
+      )
         this.#wire.destroy();
       else if (attempt.nextDeadline(this.#ex) <= nowMs) attempt.onDeadline(this.#ex, nowMs);
     } else if (this.#phase === 'head' && !this.#heads.empty)
@@ -271,7 +269,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   /** The way is free for the next request, which may be here already. */
   #next(): void {
     this.#phase = 'head';
-    this.deadlineMs = this.#context.loop.nowMs + IDLE_MS;
+    this.deadlineMs = this.#context.loop.nowMs + this.#limits.idleMs;
     // In a turn of its own: a thousand pipelined requests must not be a thousand frames deep.
     if (this.#waiting !== undefined) setImmediate(() => this.#context.loop.turn(() => this.#takeWaiting()));
     else if (this.#callerDone) this.#close();
@@ -290,6 +288,6 @@ export class H1Server implements Downstream, WireOwner, Watched {
     this.#phase = 'closing';
     this.#wire.resume();
     this.#wire.end();
-    this.deadlineMs = this.#context.loop.nowMs + (this.#wire.flushed ? LINGER_MS : IDLE_MS);
+    this.deadlineMs = this.#context.loop.nowMs + (this.#wire.flushed ? this.#limits.lingerMs : this.#limits.idleMs);
   }
 }

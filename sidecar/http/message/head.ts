@@ -5,9 +5,10 @@
  * the whole message. Does no I/O.
  */
 import type { ErrorCode } from '../../../lib/errors.ts';
+import type { Limits } from '../../limits/limits.ts';
 import { SP } from './octets.ts';
 
-/** Octets of a head, all in: start line, fields and line ends. security.md and Envoy agree on this figure. */
+/** Octets of a head, all in: start line, fields and line ends. The most that settings may ask for, like the next two. */
 export const MAX_HEAD = 60 * 1024;
 export const MAX_FIELDS = 100;
 export const MAX_TARGET = 16 * 1024;
@@ -24,6 +25,10 @@ export const STRIDE = 5;
 export class Head {
   buf: Buffer = Buffer.alloc(0);
   count = 0;
+  /** What is taken: whoever fills the head refuses more. */
+  maxOctets = MAX_HEAD;
+  maxFields = MAX_FIELDS;
+  maxTarget = MAX_TARGET;
   /** Known-name number of each field, 0 for names that the data path does not act on. */
   readonly ids = new Uint8Array(MAX_FIELDS);
   /** Per field: start of name, end of name, start of value, end of value, start of the next line. */
@@ -55,6 +60,13 @@ export class Head {
 
   problem: ErrorCode = 'BAD_REQUEST';
   problemText = '';
+
+  /** Takes less than there is room for. */
+  limit({ headOctets, fields, targetOctets }: Limits): void {
+    this.maxOctets = Math.min(headOctets, MAX_HEAD);
+    this.maxFields = Math.min(fields, MAX_FIELDS);
+    this.maxTarget = Math.min(targetOctets, MAX_TARGET);
+  }
 
   nameStart(field: number): number {
     return this.at[field * STRIDE]!;
