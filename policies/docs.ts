@@ -196,6 +196,9 @@ export function errorsReference(): string {
 Every answer that the mesh makes itself carries the code in the field \`weft-error\`, and a body of type
 \`application/problem+json\` (RFC 9457) that says more. The same code stands in the log line, the span and the metrics.
 
+gRPC callers get 200 and, in trailers without a body, the status of the column gRPC as \`grpc-status\`, with code and text in \`grpc-message\`. A
+response that breaks off after its head ends in such trailers, too.
+
 | code | HTTP | gRPC | what it says | safe to retry |
 |---|---|---|---|---|
 ${lines.join('\n')}

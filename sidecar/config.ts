@@ -54,7 +54,7 @@ export const sidecarOptions = {
   ca: text('the roots to trust (PEM)', 'FILE'),
   weight: number('share of traffic relative to other instances', 0, 1000, '1'),
   locality: text('failure domain, such as eu-west/a', 'NAME'),
-  'app-timeout': duration('time for the service itself to answer', '60s'),
+  'app-timeout': duration('time for the service itself to answer; gRPC calls bring their own', '60s'),
   'max-request-body': number('largest request body in octets; 0: no limit', 0, Number.MAX_SAFE_INTEGER, '0'),
   ...limitOptions,
   'drain-delay': duration('time between leaving the registry and closing the listeners', '1s'),

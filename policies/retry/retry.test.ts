@@ -91,6 +91,48 @@ describe('conditions', () => {
   });
 });
 
+describe('gRPC', () => {
+  const unavailable = { grpcStatus: 14 };
+
+  test.each<[RetrySpec['grpc'], Outcome, boolean]>([
+    [[], outcome(200, unavailable), false],
+    [['unavailable'], outcome(200, unavailable), true],
+    [['unavailable'], outcome(200, { grpcStatus: 13 }), false],
+    [['unavailable'], outcome(200, { grpcStatus: 0 }), false],
+    // The response has begun to stream, or is none of gRPC.
+    [['unavailable'], outcome(200), false],
+    [['unavailable'], outcome(503), false],
+    [['internal', 'cancelled'], outcome(200, { grpcStatus: 1 }), true],
+    [['deadline-exceeded'], outcome(200, { grpcStatus: 4 }), true],
+    [['resource-exhausted'], outcome(200, { grpcStatus: 8 }), true],
+    // Errors of the mesh, as the caller would read them.
+    [['unavailable'], outcome('UPSTREAM_RESET', unavailable), true],
+    [['deadline-exceeded'], outcome('ATTEMPT_TIMEOUT', { grpcStatus: 4 }), true],
+    [['deadline-exceeded'], outcome('REQUEST_DEADLINE', { grpcStatus: 4 }), false],
+    [['internal'], outcome('FILTER_FAILED', { grpcStatus: 13 }), false],
+  ])('with %j %j is tried again: %s', (grpc, ended, expected) => {
+    expect(compile({ on: [], grpc: grpc! }).decide(ended) !== DONE).toBe(expected);
+  });
+
+  test('an error of the other sidecar comes as 200, and is what it is all the same', () => {
+    const ended: Outcome = { ...outcome(200, unavailable), error: 'DRAINING' };
+    expect(compile().decide(ended)).not.toBe(DONE);
+    expect(compile({ on: ['gateway-error'] }).decide(ended)).not.toBe(DONE);
+    expect(compile({ on: [404] }).decide(ended)).toBe(DONE);
+  });
+
+  test.each([
+    ['0', 12],
+    ['300', 300],
+    ['1001', DONE],
+    ['-1', DONE],
+    ['soon', DONE],
+  ])('honours grpc-retry-pushback-ms %s: %d', (text, expected) => {
+    const { decide } = compile({ grpc: ['unavailable'] });
+    expect(decide(outcome(200, { ...unavailable, response: [['grpc-retry-pushback-ms', text]] }))).toBe(expected);
+  });
+});
+
 test('nothing is tried more often than the policy says', () => {
   const { decide } = compile({ retries: 2 });
   const ended = outcome('UPSTREAM_CONNECT');

@@ -3,7 +3,7 @@ import { duration, fields, inMs, saysSomething, targetRefs, whole } from '../fie
 import { oneOf, show } from '../issue-text.ts';
 import type { KindSchema } from '../policy.ts';
 import { policyTargets } from '../targets.ts';
-import { builtin, conditions, type RetrySpec } from './spec.ts';
+import { builtin, conditions, grpcConditions, type RetrySpec } from './spec.ts';
 
 const status = z
   .int()
@@ -51,6 +51,13 @@ const spec: z.ZodType<RetrySpec> = fields(
       .exactOptional()
       .describe(
         'Failures that are retried. connect-failure: no connection to an endpoint. refused: the mesh knows that the service never saw the request (`always` in errors.md). reset: the connection ended before an answer. attempt-timeout: no answer within the time for one attempt. gateway-error: 502, 503, 504. 5xx: any such status. retriable-4xx: 409. A number: that status.',
+      ),
+    grpc: z
+      .array(z.enum(grpcConditions, { error: ({ input }) => oneOf(grpcConditions, input) }))
+      .max(16)
+      .exactOptional()
+      .describe(
+        'Statuses of gRPC that are retried, when they come before any message of the response. All calls of gRPC are POST, so naming a status means that the calls may be repeated, also when the service may have seen them. `grpc-retry-pushback-ms` is honoured as `retry-after` is.',
       ),
     methods: z
       .array(method)

@@ -12,10 +12,21 @@ export const conditions = [
 ] as const;
 export type Condition = (typeof conditions)[number];
 
+/** Statuses of gRPC that may be retried, by name: those that say nothing against the call itself. */
+export const grpcConditions = [
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
+] as const;
+export type GrpcCondition = (typeof grpcConditions)[number];
+
 /** A RetryPolicy once parsed; what is absent is said by a less specific policy. */
 export interface RetrySpec extends Targeted {
   readonly retries?: number;
   readonly on?: readonly (Condition | number)[];
+  readonly grpc?: readonly GrpcCondition[];
   readonly methods?: readonly string[];
   readonly backoff?: { readonly baseMs?: number; readonly maxMs?: number };
   readonly budget?: { readonly percent?: number; readonly minPerSecond?: number };
@@ -25,6 +36,7 @@ export interface RetrySpec extends Targeted {
 export const builtin = {
   retries: 2,
   on: ['connect-failure', 'refused', 'reset'],
+  grpc: [],
   // Idempotent by RFC 9110 section 9.2.2: the same request twice has the effect of one.
   methods: ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'],
   backoff: { baseMs: 25, maxMs: 250 },

@@ -7,7 +7,7 @@ import { builtin, type TimeoutSpec } from './spec.ts';
 const spec: z.ZodType<TimeoutSpec> = fields({
   targetRefs,
   request: duration(
-    'For the whole request, from its first octet to the head of the answer, retries included. `0s`: no limit.',
+    'For the whole request, from its first octet to the head of the answer, retries included. `0s`: no limit. gRPC calls bring their own time (`grpc-timeout`), to their very end; what is said here bounds them too, the default does not.',
   ).exactOptional(),
   attempt: duration('For one attempt, to the head of its answer. `0s`: no limit.').exactOptional(),
   connect: duration('To connect to an endpoint, TLS handshake included. `0s`: no limit.').exactOptional(),
