@@ -7,6 +7,7 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
 import type { Limits } from '../../limits/limits.ts';
 import { SP } from './octets.ts';
+import { SLACK, type Viewed, viewed } from './viewed.ts';
 
 /** Octets of a head, all in: start line, fields and line ends. The most that settings may ask for, like the next two. */
 export const MAX_HEAD = 60 * 1024;
@@ -22,6 +23,9 @@ export const INVALID = -2;
 /** Entries of `at` for one field. */
 export const STRIDE = 5;
 
+const nothing = viewed(0);
+const LEAST_OWN = 1024;
+
 export class Head {
   buf: Buffer = Buffer.alloc(0);
   count = 0;
@@ -31,6 +35,8 @@ export class Head {
   maxTarget = MAX_TARGET;
   /** Known-name number of each field, 0 for names that the data path does not act on. */
   readonly ids = new Uint8Array(MAX_FIELDS);
+  /** Per field: 1 when its sender wants it in no table of any hop, RFC 7541 section 6.2.3. */
+  readonly secret = new Uint8Array(MAX_FIELDS);
   /** Per field: start of name, end of name, start of value, end of value, start of the next line. */
   readonly at = new Int32Array(MAX_FIELDS * STRIDE);
   /** Start of the first field line. */
@@ -68,6 +74,58 @@ export class Head {
     this.maxTarget = Math.min(targetOctets, MAX_TARGET);
   }
 
+  #own = nothing;
+
+  /** Octets of its own, for codecs that write the lines instead of finding them: see `begin`. */
+  get own(): Viewed {
+    return this.#own;
+  }
+
+  /** Empties the head. From now on its octets are its own; `append` adds a line that was written at `fieldsEnd`. */
+  begin(): void {
+    this.buf = this.#own.buf;
+    this.count = 0;
+    this.fieldsStart = 0;
+    this.fieldsEnd = 0;
+    this.startLine = false;
+    this.methodStart = 0;
+    this.methodEnd = 0;
+    this.targetStart = 0;
+    this.targetEnd = 0;
+    this.queryStart = 0;
+    this.pathSuspect = false;
+    this.minor = 1;
+    this.status = 0;
+    this.reasonStart = 0;
+    this.reasonEnd = 0;
+    this.problemText = '';
+  }
+
+  /** Makes the octets of its own at least this many. Keeps what stands before `fieldsEnd`; `own` may be another then. */
+  reserve(octets: number): void {
+    if (octets <= this.#own.buf.length - SLACK) return;
+    const larger = viewed(Math.max(LEAST_OWN, octets, Math.min(this.#own.buf.length * 2, MAX_HEAD)));
+    this.#own.buf.copy(larger.buf, 0, 0, this.fieldsEnd);
+    this.#own = larger;
+    this.buf = larger.buf;
+  }
+
+  /** Takes the line at `fieldsEnd` of its own octets, `name: value CR LF`, as the next field. */
+  append(nameLength: number, lineLength: number, id: number, secret: number): void {
+    const field = this.count++;
+    const start = this.fieldsEnd;
+    const row = field * STRIDE;
+    const at = this.at;
+    at[row] = start;
+    at[row + 1] = start + nameLength;
+    at[row + 2] = start + nameLength + 2;
+    at[row + 3] = start + lineLength - 2;
+    at[row + 4] = start + lineLength;
+    this.ids[field] = id;
+    this.secret[field] = secret;
+    this.fieldsEnd = start + lineLength;
+  }
+
   nameStart(field: number): number {
     return this.at[field * STRIDE]!;
   }
@@ -99,8 +157,9 @@ export class Head {
   /** A head of its own, with octets of its own. */
   copy(): Head {
     const copy = new Head();
-    Object.assign(copy, { ...this, ids: copy.ids, at: copy.at });
+    Object.assign(copy, { ...this, ids: copy.ids, secret: copy.secret, at: copy.at });
     copy.ids.set(this.ids);
+    copy.secret.set(this.secret);
     copy.at.set(this.at);
     copy.buf = Buffer.from(this.buf);
     return copy;

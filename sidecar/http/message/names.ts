@@ -63,6 +63,9 @@ export const LOOKALIKE = known.length + 2;
 
 const names: readonly (Buffer | undefined)[] = [undefined, ...known.map((name) => Buffer.from(name, 'latin1'))];
 
+/** The octets of a known name. */
+export const nameOctets = (id: number): Buffer => names[id]!;
+
 /** One step of the hash. */
 export const hashStep = (hash: number, octet: number): number => (Math.imul(hash, 31) + octet) | 0;
 
