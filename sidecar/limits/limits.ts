@@ -11,6 +11,10 @@ export interface Limits {
   readonly streamIdleMs: number;
   /** For a TLS handshake. */
   readonly handshakeMs: number;
+  /** For the first octets to say what a connection carries, where both HTTP and other protocols may come. */
+  readonly detectMs: number;
+  /** How long nothing may move on a TCP connection that is passed on. */
+  readonly tcpIdleMs: number;
   /** A body must come at this many octets a second, after the grace: fewer tie up memory for nothing. 0: no rate. */
   readonly minBodyRate: number;
   readonly bodyGraceMs: number;
@@ -76,6 +80,8 @@ export const defaultLimits: Limits = Object.freeze({
   idleMs: 60_000,
   streamIdleMs: 300_000,
   handshakeMs: 10_000,
+  detectMs: 3000,
+  tcpIdleMs: 3_600_000,
   minBodyRate: 500,
   bodyGraceMs: 5000,
   connectionAgeMs: 3_600_000,

@@ -1,71 +1,81 @@
 import type { Socket } from 'node:net';
-import type { Loop, Watched } from '../net/loop.ts';
+import type { ListenerContext } from '../http/exchange.ts';
+import type { Watched } from '../net/loop.ts';
 import { Wire, type WireOwner } from '../net/wire.ts';
+import { type Spoken, spokenBy } from './spoken.ts';
 
-/** RFC 9113 section 3.4: what an HTTP/2 client says first. The first four octets are no method of HTTP/1.1. */
-const PREFACE = Buffer.from('PRI ', 'latin1');
+/** Takes the wire over, and gives who hears of it from now on: of the octets that have come already first. */
+export type TakeOver = (wire: Wire, spoken: Spoken) => WireOwner;
 
-/** Time for the first octets of a connection; as long as HTTP/1.1 gives to a head. */
-const FIRST_MS = 10_000;
-const DRAIN_IDLE_MS = 500;
-
-/** Takes the wire over; it hears of the octets that have come already first. */
-export type TakeOver = (wire: Wire, protocol: 'h1' | 'h2') => WireOwner;
-
-/** Tells HTTP/2 with prior knowledge from HTTP/1.1 by the first octets, and hands the wire to whoever speaks it. */
+/** Waits for the first octets of a connection, and hands the wire to whoever speaks what they say. */
 export class Detect implements WireOwner, Watched {
   deadlineMs: number;
   watchIndex = -1;
   readonly #wire: Wire;
+  readonly #context: ListenerContext;
+  /** False: what is no HTTP/2 goes to HTTP/1.1, which refuses what is none. */
+  readonly #opaqueToo: boolean;
   readonly #takeOver: TakeOver;
   readonly #onGone: () => void;
-  #first = Buffer.alloc(0);
+  #first: Buffer = Buffer.alloc(0);
 
-  constructor(socket: Socket, loop: Loop, takeOver: TakeOver, onGone: () => void) {
-    this.#wire = new Wire(socket, this, loop);
+  constructor(socket: Socket, context: ListenerContext, opaqueToo: boolean, takeOver: TakeOver, onGone: () => void) {
+    const { loop, limits } = context;
+    this.#context = context;
+    this.#opaqueToo = opaqueToo;
     this.#takeOver = takeOver;
     this.#onGone = onGone;
-    this.deadlineMs = loop.nowMs + FIRST_MS;
+    this.#wire = new Wire(socket, this, loop);
+    this.deadlineMs = loop.nowMs + (opaqueToo ? limits.detectMs : limits.headMs);
     loop.watch(this);
   }
 
   onOctets(buf: Buffer, start: number, end: number): void {
-    const early = this.#first.length;
-    let same = 0;
-    const octetAt = (index: number): number => (index < early ? this.#first[index]! : buf[start + index - early]!);
-    const length = Math.min(early + end - start, PREFACE.length);
-    while (same < length && octetAt(same) === PREFACE[same]) same++;
-    if (same === length && length < PREFACE.length) {
-      this.#first = Buffer.concat([this.#first, buf.subarray(start, end)]);
-      return;
-    }
-    this.#wire.loop.unwatch(this);
-    const owner = this.#takeOver(this.#wire, same === PREFACE.length ? 'h2' : 'h1');
-    if (early > 0) owner.onOctets(this.#first, 0, early);
-    if (!this.#wire.closed) owner.onOctets(buf, start, end);
+    const early = this.#first;
+    const all = early.length === 0 ? buf.subarray(start, end) : Buffer.concat([early, buf.subarray(start, end)]);
+    const spoken = spokenBy(all, this.#opaqueToo);
+    if (spoken === undefined) this.#first = early.length === 0 ? Buffer.from(all) : all;
+    else this.#hand(spoken, all);
+  }
+
+  #hand(spoken: Spoken, octets: Buffer): void {
+    const wire = this.#wire;
+    this.#context.loop.unwatch(this);
+    const owner = this.#takeOver(wire, spoken);
+    if (octets.length > 0 && !wire.closed) owner.onOctets(octets, 0, octets.length);
   }
 
   /** While draining a caller that has said nothing yet gets a moment: its request may be on its way. */
   drain(): void {
-    this.deadlineMs = Math.min(this.deadlineMs, this.#wire.loop.clock.now() + DRAIN_IDLE_MS);
+    const { loop, limits } = this.#context;
+    this.deadlineMs = Math.min(this.deadlineMs, loop.clock.now() + limits.drainIdleMs);
   }
+
+  /** Nothing has been asked yet. */
+  renew(): void {}
 
   destroy(): void {
     this.#wire.destroy();
   }
 
+  /** It has said all that it will ever say; whoever takes it over hears of that, too. */
   onEnd(): void {
-    this.destroy();
+    const wire = this.#wire;
+    if (this.#opaqueToo) this.#hand('opaque', this.#first);
+    else this.destroy();
+    if (!wire.closed && wire.owner !== this) wire.owner.onEnd();
   }
 
   onClose(): void {
-    this.#wire.loop.unwatch(this);
+    this.#context.loop.unwatch(this);
     this.#onGone();
   }
 
   onDrained(): void {}
 
+  /** Whoever says nothing, or nothing clear, may be waiting for the service to speak. */
   onDeadline(): void {
-    this.destroy();
+    if (this.#opaqueToo && !this.#context.draining()) this.#hand('opaque', this.#first);
+    else this.destroy();
   }
 }

@@ -66,9 +66,10 @@ export async function startListener(options: {
         stats.closed();
         if (open.size === 0) for (const done of whenEmpty.splice(0)) done();
       };
-      const detect = new Detect(
+      const detect: Detect = new Detect(
         socket,
-        context.loop,
+        context,
+        false,
         (wire) => {
           open.delete(detect);
           const connection = new H1Server(wire, { peer, address }, context, () => gone(connection));
