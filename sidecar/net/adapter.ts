@@ -11,6 +11,11 @@ type ReadCallback = (buf: Buffer, length: number) => void;
 interface Handle {
   useUserBuffer?(buf: Buffer): void;
   writeBuffer?(req: null, buf: Uint8Array): number | WriteRequest;
+  /** What TLS is spoken over. */
+  _parent?: Handle;
+  /** TCP only; gives 0 or what is wrong. */
+  reset?(done?: () => void): number;
+  close?(done?: () => void): void;
 }
 interface WriteRequest {
   oncomplete: (status: number) => void;
@@ -104,8 +109,20 @@ export function directWrite(socket: Socket, buf: Buffer, length: number, done: (
   return false;
 }
 
-/** Closes a TCP connection with a reset. False, and nothing done, for TLS and unix-domain sockets, which have none. */
+/**
+ * Closes a connection with a reset, over TLS as well: there an end without a reset would look like any other. False, and
+ * nothing done, where that cannot be: unix-domain sockets have none, and the public API has it for plain TCP only.
+ */
 export function abruptly(socket: Socket): boolean {
+  const handle = handleOf(socket);
+  const tcp = handle?._parent ?? handle;
+  if (adapter.mode === 'direct' && typeof tcp?.reset === 'function' && typeof tcp.close === 'function') {
+    const { close } = tcp;
+    // Refused while the system is still sending an end: then closing has to do.
+    tcp.close = (done) => void (tcp.reset!(done) === 0 || close.call(tcp, done));
+    socket.destroy();
+    return true;
+  }
   if (socket.remoteAddress === undefined || 'encrypted' in socket) return false;
   socket.resetAndDestroy();
   return true;
