@@ -6,6 +6,7 @@ import { InvalidInput, type Issue } from '../lib/issues.ts';
 import { address, choice, duration, flag, number, readOptions, text, type Values } from '../lib/options.ts';
 import { isName } from '../lib/spiffe.ts';
 import { serviceKey } from '../policies/resource.ts';
+import { type AppHealth, appHealthOf, appHealthOptions } from './app-health/options.ts';
 import type { Limits } from './limits/limits.ts';
 import { limitOptions, limitsOf } from './limits/options.ts';
 
@@ -39,6 +40,7 @@ export const sidecarOptions = {
   namespace: name('the namespace of the service', 'default'),
   instance: text('what this instance is called in the registry; unique', 'NAME'),
   app: address('where the service itself listens'),
+  ...appHealthOptions,
   inbound: address('where other sidecars come in', '127.0.0.1:15006'),
   outbound: address('where the service sends its requests to others', '127.0.0.1:15001'),
   admin: address('where /ready, /metrics and /config are', '127.0.0.1:15000'),
@@ -76,6 +78,7 @@ export interface SidecarConfig {
   readonly instance: string;
   readonly app: Address;
   readonly inbound: Address;
+  readonly appHealth: AppHealth;
   readonly outbound: Address;
   readonly admin: Address;
   readonly source:
@@ -130,6 +133,7 @@ export function readSidecarConfig(
     inbound: values.inbound!,
     outbound: values.outbound!,
     admin: values.admin!,
+    appHealth: appHealthOf(values),
     source: sourceOf(values),
     mtls: values.mtls ?? 'strict',
     certificates,

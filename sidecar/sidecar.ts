@@ -5,7 +5,7 @@ import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { version } from '../lib/version.ts';
 import { startAdmin } from './admin/admin.ts';
-import { startAppProbe } from './app-probe.ts';
+import { startAppProbe } from './app-health/probe.ts';
 import type { SidecarConfig } from './config.ts';
 import type { Control } from './control.ts';
 import { type DataPlane, startDataPlane } from './data-plane.ts';
@@ -83,14 +83,14 @@ export async function startSidecar(
       }),
     );
     let draining = false;
-    const probe = own(startAppProbe(config.app, clock, () => tellReady()));
+    const probe = own(startAppProbe(config.app, config.appHealth, clock, () => tellReady()));
     const ready = (): { ready: boolean; reason: string } =>
       readiness({
         draining,
         certified: config.mtls === 'off' || credentials?.current !== undefined,
         uncertified: identity?.problem() ?? '',
         dataPlane,
-        appUp: probe.up(),
+        appProblem: probe.problem(),
       });
     const tellReady = (): void => control?.setReady(ready().ready);
     owned.push(dataPlane.snapshot.subscribe(tellReady));
@@ -166,7 +166,8 @@ function readiness(now: {
   /** Why there is no certificate, where that is known. */
   readonly uncertified: string;
   readonly dataPlane: DataPlane;
-  readonly appUp: boolean;
+  /** Why the app cannot take requests; '' while it can. */
+  readonly appProblem: string;
 }): { ready: boolean; reason: string } {
   const reason = now.draining
     ? 'draining'
@@ -174,9 +175,7 @@ function readiness(now: {
       ? `no certificate yet, so nothing may pass${now.uncertified && `: ${now.uncertified}`}`
       : !now.dataPlane.snapshot.current.ready
         ? (now.dataPlane.snapshot.current.problem ?? 'no configuration yet')
-        : now.appUp
-          ? ''
-          : 'the app does not take connections';
+        : now.appProblem;
   return { ready: reason === '', reason };
 }
 
