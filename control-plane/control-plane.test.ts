@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { ChannelCredentials, type ClientDuplexStream, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { ChannelCredentials, type ClientDuplexStream, logVerbosity, setLogVerbosity, status } from '@grpc/grpc-js';
 import * as x509 from '@peculiar/x509';
 import { formatAddress } from '../lib/address.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -13,7 +13,7 @@ import { toPem } from '../lib/svid.ts';
 import type { FromControlPlane__Output } from '../proto/gen/weft/v1/FromControlPlane.ts';
 import type { FromSidecar } from '../proto/gen/weft/v1/FromSidecar.ts';
 import type { IdentityReply__Output } from '../proto/gen/weft/v1/IdentityReply.ts';
-import { weftProto } from '../proto/load.ts';
+import { healthProto, weftProto } from '../proto/load.ts';
 import { startConsul } from '../test/harness/consul.ts';
 import { findTool } from '../test/harness/tools.ts';
 import { retries, service } from './admit/examples.ts';
@@ -126,6 +126,23 @@ test('a change goes from the API through the log to a sidecar, is diffed and rol
     sidecars: 1,
   });
   sidecar.close();
+});
+
+test('who has no certificate may ask whether it is well, and nothing else', async () => {
+  const at = await start();
+  const address = `localhost:${'port' in at.grpc ? at.grpc.port : 0}`;
+  const blind = ChannelCredentials.createFromSecureContext(createSecureContext(), { rejectUnauthorized: false });
+  const health = new (healthProto().Health)(address, blind);
+  const discovery = new (weftProto().Discovery)(address, blind);
+  const answer = await new Promise((resolve) => {
+    health.Check({ service: 'weft.v1.Discovery' }, (error, reply) => resolve(error ?? reply));
+  });
+  expect(answer).toEqual({ status: 'SERVING' });
+  const stream = discovery.Stream();
+  const refusal = await new Promise((resolve) => stream.on('error', resolve));
+  expect(refusal).toMatchObject({ code: status.UNAUTHENTICATED });
+  health.close();
+  discovery.close();
 });
 
 test('everything is there again after a restart, the CA included', async () => {

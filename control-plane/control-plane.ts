@@ -16,6 +16,7 @@ import { loadSecret } from './ca/secret.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { discoveryServerOptions, discoveryService } from './discovery/server.ts';
 import { bindGrpc, stopGrpc } from './grpc.ts';
+import { healthService } from './health.ts';
 import { type PeerCall, verifiedPeer } from './identity/peer.ts';
 import { serverCredentials } from './identity/server-credentials.ts';
 import { identityService } from './identity/service.ts';
@@ -84,7 +85,10 @@ export async function startControlPlane(
     const discovery = own(discoveryService({ store, registry, sidecars, kinds, identify, roots, clock, log }));
     const identity = identityService({ authority: tracedSigning(authority), tokens, clock, log });
     const telemetry = telemetryService({ identify, clock, log });
-    for (const { definition, handlers } of [discovery, identity, telemetry]) server.addService(definition, handlers);
+    const served = [discovery, identity, telemetry];
+    const services = ['Discovery', 'Identity', 'Telemetry'].map((name) => `weft.v1.${name}`);
+    const health = own(healthService({ services, healthy: () => store.healthy(), clock }));
+    for (const { definition, handlers } of [...served, health]) server.addService(definition, handlers);
     const grpc = await bindGrpc(server, config.grpc, credentials.credentials);
 
     // What people are served.

@@ -22,6 +22,7 @@ execFileSync(
     '--importFileExtension=.ts',
     '--includeDirs=proto',
     `--outDir=${join(out, 'proto/gen')}`,
+    'grpc/health/v1/health.proto',
     'weft/v1/discovery.proto',
     'weft/v1/identity.proto',
     'weft/v1/telemetry.proto',
