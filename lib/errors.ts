@@ -41,6 +41,20 @@ export const errors = {
   NO_ENDPOINT: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'the service has no endpoint that is ready' },
   NOT_READY: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'this sidecar has no configuration yet' },
   DRAINING: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'this sidecar is shutting down' },
+  OVERLOAD_MEMORY: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'this sidecar is short of memory' },
+  OVERLOAD_DELAY: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'this sidecar is short of CPU time' },
+  OVERLOAD_SHED: {
+    http: 503,
+    grpc: 'UNAVAILABLE',
+    retry: 'if-idempotent',
+    text: 'this sidecar was short of memory and gave up what held most of it',
+  },
+  OUT_OF_FILES: {
+    http: 503,
+    grpc: 'UNAVAILABLE',
+    retry: 'always',
+    text: 'this sidecar has no file left for a connection to the service',
+  },
   OVERLOADED: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'this sidecar has no room for more requests' },
   UPSTREAM_CONNECT: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'could not connect to the service' },
   UPSTREAM_IDENTITY: {

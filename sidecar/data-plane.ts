@@ -11,6 +11,9 @@ import { Chain } from './http/chain.ts';
 import type { ListenerContext } from './http/exchange.ts';
 import { H1Client } from './http/h1/client.ts';
 import type { Limits } from './limits/limits.ts';
+import { startOverload } from './limits/overload.ts';
+import { memoryReading, type Readings } from './limits/readings.ts';
+import { shedHeaviest } from './limits/shed.ts';
 import { type Listener, listenedElsewhere, startListener } from './listen/listener.ts';
 import { Loop } from './net/loop.ts';
 import { Compiler } from './snapshot/compile.ts';
@@ -78,7 +81,8 @@ export interface DataPlane {
   close(): Promise<void>;
 }
 
-export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
+/** `readings`: how the thread is doing; by its heap and its loop, unless told otherwise. */
+export async function startDataPlane(options: DataPlaneOptions, readings?: Readings): Promise<DataPlane> {
   const { telemetry, clock, random, log, credentials } = options;
   // Never plain text instead, whoever puts the parts together.
   if (options.mtls !== 'off' && credentials === undefined)
@@ -120,6 +124,30 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     if (issues.length > 0) throw new InvalidInput(issues);
   }
 
+  const listeners: Listener[] = [];
+  const memory = memoryReading(options.limits);
+  const overload = startOverload({
+    limits: options.limits,
+    read: readings ?? (() => ({ memory: memory(), lateMs: loop.takeLateMs() })),
+    relief: {
+      closeIdle: () =>
+        loop.turn(() => {
+          for (const listener of listeners) listener.closeIdle();
+        }),
+      shed() {
+        let count = 0;
+        loop.turn(() => {
+          count = shedHeaviest((visit) => {
+            for (const listener of listeners) listener.exchanges(visit);
+          });
+        });
+        return count;
+      },
+    },
+    stats: telemetry.overload,
+    clock,
+    log,
+  });
   const context = (direction: 'inbound' | 'outbound'): ListenerContext => ({
     direction,
     loop,
@@ -132,6 +160,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     spiffeId: () => credentials?.current?.spiffeId ?? '',
     maxBody: options.maxRequestBody,
     limits: options.limits,
+    overload,
+    random,
     draining: () => draining,
   });
   const listen = async (direction: 'inbound' | 'outbound', address: Address): Promise<Listener> => {
@@ -146,11 +176,15 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       log,
     });
   };
-  const inbound = await listen('inbound', options.inbound);
-  const outbound = await listen('outbound', options.outbound).catch(async (error: unknown) => {
-    await inbound.close();
+  const abandon = async (error: unknown): Promise<never> => {
+    overload.close();
+    for (const listener of listeners) await listener.close();
     throw error;
-  });
+  };
+  const inbound = await listen('inbound', options.inbound).catch(abandon);
+  listeners.push(inbound);
+  const outbound = await listen('outbound', options.outbound).catch(abandon);
+  listeners.push(outbound);
 
   return {
     inbound,
@@ -160,7 +194,6 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     accept,
     async drain(deadlineMs) {
       draining = true;
-      const listeners = [inbound, outbound];
       for (const listener of listeners) listener.drain();
       const gone = Promise.all(listeners.map((listener) => listener.empty()));
       const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -169,6 +202,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       cancel();
     },
     async close() {
+      overload.close();
       await Promise.all([inbound.close(), outbound.close()]);
       destinations.close();
       app.pool.destroy();

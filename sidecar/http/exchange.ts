@@ -1,7 +1,9 @@
 import { type ErrorCode, errors } from '../../lib/errors.ts';
 import { NO_GRPC_STATUS } from '../../lib/grpc-status.ts';
+import type { Random } from '../../lib/random.ts';
 import type { Endpoint as EndpointView, Exchange, Headers, Outcome, Reply } from '../../policies/policy.ts';
 import type { Limits } from '../limits/limits.ts';
+import type { Overload } from '../limits/overload.ts';
 import type { Loop } from '../net/loop.ts';
 import type { CompiledRule, Destination, Snapshot } from '../snapshot/snapshot.ts';
 import { newRecord } from '../telemetry/record.ts';
@@ -32,6 +34,8 @@ export interface Downstream {
   resumeBody(): void;
   /** True while more response should wait; `onDownstreamDrained` follows. */
   readonly congested: boolean;
+  /** Octets of the response that wait because the caller does not take them. */
+  readonly buffered: number;
   /** SPIFFE ID of the caller; '' for none. */
   readonly peer: string;
   /** IP address of the caller. */
@@ -63,6 +67,8 @@ export interface Upstream extends Pooled {
   resume(): void;
   /** True while more of the request should wait; `onUpstreamDrained` follows. */
   readonly congested: boolean;
+  /** Octets of the request that wait because the endpoint does not take them. */
+  readonly buffered: number;
   /** Gives the attempt up. No further word of it comes. */
   cancel(): void;
   /** The answer is not wanted: reads to its end, if that is near, so that the connection can go on. */
@@ -100,6 +106,8 @@ export interface ListenerContext {
   /** Octets of request body accepted; Infinity: no limit. */
   readonly maxBody: number;
   readonly limits: Limits;
+  readonly overload: Overload;
+  readonly random: Random;
   draining(): boolean;
 }
 
@@ -192,6 +200,11 @@ export class HttpExchange implements Exchange {
 
   rewriteHost(host: string): void {
     this.rewrittenHost = host;
+  }
+
+  /** Octets of bodies that are kept for it, in either direction. */
+  get buffered(): number {
+    return this.heldOctets + this.downstream.buffered + (this.upstream?.buffered ?? 0);
   }
 
   /** Makes the object new for a request whose head has been scanned. */

@@ -1,6 +1,7 @@
 /** The life of a request, in the order in which it happens. Each step is one call; the details are where they point. */
-import { messageOf } from '../../lib/errors.ts';
+import { type ErrorCode, messageOf } from '../../lib/errors.ts';
 import type { Reply } from '../../policies/policy.ts';
+import { REFUSING } from '../limits/overload.ts';
 import { matchRule, pickBackend } from '../snapshot/route-table.ts';
 import type { CompiledRule, ServiceRoutes } from '../snapshot/snapshot.ts';
 import { fail, startAttempt } from './attempt.ts';
@@ -15,6 +16,10 @@ const HOLD_INBOUND = 64 * 1024;
 /** 1: the codec has filled the exchange (h1/server.ts). Runs within a turn of the loop. */
 export function forward(ex: HttpExchange): void {
   joinTrace(ex);
+  if (ex.context.overload.level >= REFUSING) {
+    endUnrouted(ex, ex.context.overload.refusal);
+    return;
+  }
   // 2: what the request is judged by is pinned; a change of configuration meets the next request.
   const snapshot = ex.context.snapshot();
   ex.snapshot = snapshot;
@@ -84,6 +89,19 @@ function decided(ex: HttpExchange, reply: Reply | undefined): void {
   if (ex.grpc) limitCall(ex);
   // 5 to 8: attempts, their outcomes, the response and the end are attempt.ts.
   startAttempt(ex);
+}
+
+/** Ends an exchange with an answer before anybody knows whom it is for. */
+function endUnrouted(ex: HttpExchange, reply: Reply): void {
+  ex.edge = ex.context.edgeOf(ex.peer);
+  ex.edge.begin();
+  fail(ex, reply);
+}
+
+/** For the codecs: a request that is none. What it says cannot be believed; it is answered, and accounted for like any other. */
+export function refuse(ex: HttpExchange, code: ErrorCode, detail: string): void {
+  ex.forget();
+  endUnrouted(ex, errorReply(code, detail));
 }
 
 function unknown(ex: HttpExchange, key: string | undefined): void {

@@ -37,8 +37,17 @@ export interface Limits {
   readonly fields: number;
   readonly targetOctets: number;
 
-  /** Output of one connection in waiting above which whoever produces it is paused. */
-  readonly bufferedOctets: number;
+  /** Files that connections of callers may have open, of all listeners together; the rest is for what they ask for. */
+  readonly files: number;
+  /** Octets of memory that there are in all. */
+  readonly memory: number;
+  /**
+   * Used shares of the memory from which on connections end behind their answers, new requests are refused, and what holds
+   * most memory is reset.
+   */
+  readonly overloadMemory: readonly [closing: number, refusing: number, shedding: number];
+  /** How late the event loop must be for a second, in ms, for the first two of these. */
+  readonly overloadDelayMs: readonly [closing: number, refusing: number];
 
   /** HTTP/2: streams under way on one connection that others opened to us. */
   readonly streams: number;
@@ -75,7 +84,7 @@ export interface Limits {
   readonly windowUpdates: number;
 }
 
-export const defaultLimits: Limits = Object.freeze({
+export const defaultLimits = Object.freeze<Limits>({
   headMs: 10_000,
   idleMs: 60_000,
   streamIdleMs: 300_000,
@@ -96,7 +105,10 @@ export const defaultLimits: Limits = Object.freeze({
   fields: 100,
   targetOctets: 16 * 1024,
 
-  bufferedOctets: 64 * 1024,
+  files: Number.POSITIVE_INFINITY,
+  memory: Number.POSITIVE_INFINITY,
+  overloadMemory: [0.92, 0.95, 0.98],
+  overloadDelayMs: [100, 300],
 
   streams: 1000,
   streamWindow: 256 * 1024,

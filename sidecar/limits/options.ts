@@ -10,10 +10,31 @@ function time(describe: string, fallback: string): Option<number> {
 }
 
 /** A number without a fraction. */
-function whole(describe: string, min: number, max: number, fallback: number): Option<number> {
+export function whole(describe: string, min: number, max: number, fallback: number): Option<number> {
   const any = number(describe, min, max, String(fallback));
   const parse = (given: string): number | undefined => (/^[0-9]+$/.test(given) ? any.parse(given) : undefined);
   return { ...any, expects: `a whole number from ${min} to ${max}`, parse };
+}
+
+/** Rising values with commas between them, or `off`. */
+function rungs<const T extends readonly number[]>(
+  describe: string,
+  each: Option<number>,
+  count: T['length'],
+  fallback: string,
+): Option<T> {
+  return {
+    describe,
+    value: `${each.value},…|off`,
+    expects: `off, or ${count} rising values with commas between them, each ${each.expects}`,
+    fallback,
+    parse(given) {
+      if (given === 'off') return Array<number>(count).fill(Number.POSITIVE_INFINITY) as readonly number[] as T;
+      const list = given.split(',').map((one) => each.parse(one.trim()) ?? Number.NaN);
+      const rising = list.every((one, index) => one > 0 && one >= (list[index - 1] ?? 0));
+      return list.length === count && rising ? (list as readonly number[] as T) : undefined;
+    },
+  };
 }
 
 const most = Number.MAX_SAFE_INTEGER;
@@ -38,6 +59,18 @@ export const limitOptions = {
   'max-target': whole('octets of a request target', 256, targetOctets, targetOctets),
   'max-streams': whole('HTTP/2 requests under way on one connection', 1, 100_000, 1000),
   'stream-window': whole('octets on their way on one HTTP/2 stream', 16_384, 2 ** 24, 262144),
+  'overload-memory': rungs<readonly [number, number, number]>(
+    'used percent of memory from which on connections end, requests are refused, the largest are reset',
+    number('', 1, 100),
+    3,
+    '92,95,98',
+  ),
+  'overload-delay': rungs<readonly [number, number]>(
+    'how late the event loop must be, for a second, until connections end and requests are refused',
+    duration(''),
+    2,
+    '100ms,300ms',
+  ),
   'connection-window': whole('octets on their way on one HTTP/2 connection', 65_535, 2 ** 28, 1048576),
 };
 
@@ -45,6 +78,7 @@ const orNone = (value: number): number => value || Number.POSITIVE_INFINITY;
 
 /** The limits that the settings ask for. */
 export function limitsOf(values: Values<typeof limitOptions>): Limits {
+  const memory = values['overload-memory']!;
   return Object.freeze({
     ...defaultLimits,
     headMs: values['head-timeout']!,
@@ -60,6 +94,8 @@ export function limitsOf(values: Values<typeof limitOptions>): Limits {
     headOctets: values['max-head']!,
     fields: values['max-fields']!,
     targetOctets: values['max-target']!,
+    overloadMemory: [memory[0] / 100, memory[1] / 100, memory[2] / 100] as const,
+    overloadDelayMs: values['overload-delay']!,
     streams: values['max-streams']!,
     streamWindow: values['stream-window']!,
     connectionWindow: values['connection-window']!,

@@ -3,7 +3,7 @@ import { createServer as createPlain, type Server, type Socket } from 'node:net'
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Address, formatAddress } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
-import type { ListenerContext } from '../http/exchange.ts';
+import type { HttpExchange, ListenerContext } from '../http/exchange.ts';
 import { H1Server } from '../http/h1/server.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import { contextOptions } from '../tls/contexts.ts';
@@ -22,6 +22,10 @@ export interface Listener {
   readonly connections: number;
   /** Takes no more connections and closes idle ones; each of the others closes after its present answer. */
   drain(): void;
+  /** Ends connections that rest, and each of the others behind what it carries now; new ones are taken. */
+  closeIdle(): void;
+  /** Visits every exchange that its connections have an object for. */
+  exchanges(visit: (ex: HttpExchange) => void): void;
   /** Resolves when no connection is left. */
   empty(): Promise<void>;
   close(): Promise<void>;
@@ -31,6 +35,7 @@ export interface Listener {
 interface Open {
   drain(): void;
   destroy(): void;
+  exchanges?(visit: (ex: HttpExchange) => void): void;
 }
 
 /**
@@ -112,6 +117,12 @@ export async function startListener(options: {
       return open.size;
     },
     drain,
+    closeIdle() {
+      for (const connection of open) connection.drain();
+    },
+    exchanges(visit) {
+      for (const connection of open) connection.exchanges?.(visit);
+    },
     empty: () => (open.size === 0 ? Promise.resolve() : new Promise((done) => whenEmpty.push(done))),
     async close() {
       unsubscribe?.();
@@ -129,6 +140,8 @@ export const listenedElsewhere = (address: Address): Listener => ({
   address,
   connections: 0,
   drain() {},
+  closeIdle() {},
+  exchanges() {},
   empty: () => Promise.resolve(),
   close: () => Promise.resolve(),
 });

@@ -39,6 +39,8 @@ export class Loop {
   #flushing = false;
   #late: Flushable[] = [];
   readonly #watched: Watched[] = [];
+  #sweptMs = 0;
+  #lateMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(clock: Clock) {
@@ -116,6 +118,7 @@ export class Loop {
     one.watchIndex = this.#watched.length;
     this.#watched.push(one);
     if (this.#timer === undefined) {
+      this.#sweptMs = this.clock.now();
       this.#timer = setInterval(() => this.#sweep(), SWEEP_MS);
       this.#timer.unref();
     }
@@ -135,12 +138,21 @@ export class Loop {
 
   #sweep(): void {
     this.enter();
+    this.#lateMs = Math.max(this.#lateMs, this.nowMs - this.#sweptMs - SWEEP_MS);
+    this.#sweptMs = this.nowMs;
     // Backward, because a deadline may end its owner, which moves the last one (already looked at) into its place.
     for (let i = this.#watched.length - 1; i >= 0; i--) {
       const one = this.#watched[i];
       if (one !== undefined && one.deadlineMs <= this.nowMs) one.onDeadline(this.nowMs);
     }
     this.leave();
+  }
+
+  /** How late a sweep was at most since the last call, in ms: so long may whatever happens have to wait for its turn. */
+  takeLateMs(): number {
+    const late = this.#lateMs;
+    this.#lateMs = 0;
+    return late;
   }
 
   #stopTimer(): void {

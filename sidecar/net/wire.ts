@@ -33,6 +33,7 @@ export class Wire implements Flushable {
   #dirty = false;
   /** The buffer that the kernel or TLS has not taken in full yet. */
   #inFlight: Buffer | undefined;
+  #inFlightLength = 0;
   #ending = false;
   #paused = false;
   #congested = false;
@@ -60,6 +61,11 @@ export class Wire implements Flushable {
 
   get paused(): boolean {
     return this.#paused;
+  }
+
+  /** Octets of output that have been put together or are on their way to the kernel. */
+  get pending(): number {
+    return this.#length + this.#inFlightLength;
   }
 
   /** True while more output should wait for `onDrained`. */
@@ -145,8 +151,10 @@ export class Wire implements Flushable {
     this.#out = undefined;
     this.#length = 0;
     this.#inFlight = out;
+    this.#inFlightLength = length;
     if (directWrite(this.socket, out, length, this.#onWritten)) {
       this.#inFlight = undefined;
+      this.#inFlightLength = 0;
       this.loop.giveBuffer(out);
     } else if (length > HIGH_OCTETS && this.#inFlight !== undefined) this.#congested = true;
   }
@@ -155,6 +163,7 @@ export class Wire implements Flushable {
     const out = this.#inFlight;
     if (out === undefined) return;
     this.#inFlight = undefined;
+    this.#inFlightLength = 0;
     this.loop.giveBuffer(out);
     if (this.closed) return;
     this.loop.turn(() => {

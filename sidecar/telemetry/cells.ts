@@ -8,6 +8,8 @@ export type CellsOf =
   | { readonly kind: 'edge' | 'codes'; readonly direction: Direction; readonly peer: string }
   | { readonly kind: 'connections'; readonly direction: Direction; readonly end: End }
   | { readonly kind: 'refused-handshakes'; readonly direction: Direction; readonly end: End; readonly reason: string }
+  | { readonly kind: 'refused-connections'; readonly direction: Direction; readonly end: End; readonly reason: string }
+  | { readonly kind: 'overload'; readonly level: number }
   | { readonly kind: 'access-log-dropped' | 'spans-dropped' };
 
 type Direction = 'inbound' | 'outbound';

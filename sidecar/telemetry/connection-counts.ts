@@ -16,6 +16,7 @@ export class ConnectionCounts implements ConnectionStats {
   readonly counts: Float64Array;
   /** By reason, one counter each. */
   readonly handshakesFailed = new Map<string, Float64Array>();
+  readonly refusedBy = new Map<string, Float64Array>();
   readonly #newCells: NewCells;
 
   constructor(direction: 'inbound' | 'outbound', end: 'downstream' | 'upstream', newCells: NewCells) {
@@ -39,15 +40,31 @@ export class ConnectionCounts implements ConnectionStats {
     else this.failed(reason)[0]!++;
   }
 
-  /** The counter of a reason. */
+  refused(reason: string): void {
+    this.refusals(reason)[0]!++;
+  }
+
+  /** The counter of a reason why handshakes fail. */
   failed(reason: string): Float64Array {
-    const failed = this.handshakesFailed;
-    const name = failed.has(reason) || failed.size < maxReasons ? reason : 'other';
-    const found = failed.get(name);
+    return this.#byReason(this.handshakesFailed, 'refused-handshakes', reason);
+  }
+
+  /** The counter of a reason why connections are refused. */
+  refusals(reason: string): Float64Array {
+    return this.#byReason(this.refusedBy, 'refused-connections', reason);
+  }
+
+  #byReason(
+    counters: Map<string, Float64Array>,
+    kind: 'refused-handshakes' | 'refused-connections',
+    reason: string,
+  ): Float64Array {
+    const name = counters.has(reason) || counters.size < maxReasons ? reason : 'other';
+    const found = counters.get(name);
     if (found !== undefined) return found;
     const { direction, end } = this;
-    const made = this.#newCells({ kind: 'refused-handshakes', direction, end, reason: name }, 1, -1);
-    failed.set(name, made);
+    const made = this.#newCells({ kind, direction, end, reason: name }, 1, -1);
+    counters.set(name, made);
     return made;
   }
 

@@ -58,6 +58,16 @@ export const metricTable = {
     labels: ['direction', 'result', 'reason'],
     help: 'TLS handshakes. result: ok or failed; reason: why it failed.',
   },
+  weft_connections_refused_total: {
+    type: 'counter',
+    labels: ['direction', 'reason'],
+    help: 'Connections closed as soon as they had come. reason: limit (of a listener), address (too many of one), files (too few left), overload, or accept (the system could not hand them over).',
+  },
+  weft_overload_level: {
+    type: 'gauge',
+    labels: [],
+    help: 'Rung of the overload ladder. 0: none; 1: connections end behind their answers; 2: new requests and connections are refused; 3: what holds most memory is reset. The highest of all threads.',
+  },
   weft_access_log_dropped_total: {
     type: 'counter',
     labels: [],

@@ -28,6 +28,7 @@ export interface Measured {
   readonly version: string;
   readonly edges: Iterable<EdgeStats>;
   readonly connections: Iterable<ConnectionCounts>;
+  readonly overloadLevel: number;
   readonly accessLogDropped: number;
   readonly spansExported: number;
   readonly spansQueueFull: number;
@@ -47,6 +48,7 @@ export function renderMetrics(measured: Measured): string {
 
   writeEdges(out, metric, measured);
   writeConnections(out, metric, [...measured.connections]);
+  single('weft_overload_level', measured.overloadLevel);
   single('weft_access_log_dropped_total', measured.accessLogDropped);
   single('weft_spans_exported_total', measured.spansExported);
   metric('weft_spans_dropped_total');
@@ -139,6 +141,10 @@ function writeConnections(
       add(labelText({ direction, result: 'failed', reason }), count);
   }
   for (const [labels, count] of handshakes) out.sample('weft_tls_handshakes_total', labels, count);
+  metric('weft_connections_refused_total');
+  for (const { direction, refusedBy } of connections)
+    for (const [reason, [count = 0]] of refusedBy)
+      out.sample('weft_connections_refused_total', labelText({ direction, reason }), count);
 }
 
 function writeProcess(single: (name: MetricName, value: number) => void): void {

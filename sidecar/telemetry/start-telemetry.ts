@@ -31,6 +31,8 @@ export interface RunningTelemetry extends Telemetry {
   takeEdges(): readonly EdgeWindow[];
   /** Adds a metric without labels, read at each scrape. Throws when the name is taken or not `weft_…` in snake case. */
   gauge(name: string, help: string, read: () => number): void;
+  /** Of all threads, the highest rung of the overload ladder; 0: none. */
+  overloadLevel(): number;
   readonly shared: SharedTelemetry;
   /** Writes the lines and sends the spans that are queued; bounded by a few seconds. */
   close(): Promise<void>;
@@ -91,6 +93,9 @@ export function startTelemetry(options: {
     connections.set(key, counts);
     return counts;
   };
+  // By rung, one counter of threads that have reached it.
+  const overloaded = [1, 2, 3].map((level) => newCells({ kind: 'overload', level }, 1, 0));
+  const overloadLevel = (): number => overloaded.findLastIndex(([threads = 0]) => threads > 0) + 1;
   const gauges = new Map<string, Gauge>();
   let threads: Parameters<SharedTelemetry['join']>[0] | undefined;
 
@@ -98,6 +103,15 @@ export function startTelemetry(options: {
     tracer: traceContext(traceSample),
     edge: (direction, peer) => edges.edge(direction, peer),
     connections: connectionsOf,
+    overload: {
+      level(level) {
+        for (const [index, cell] of overloaded.entries()) cell[0] = level > index ? 1 : 0;
+      },
+    },
+    overloadLevel() {
+      threads?.addUp();
+      return overloadLevel();
+    },
     metricsText() {
       threads?.addUp();
       return renderMetrics({
@@ -105,6 +119,7 @@ export function startTelemetry(options: {
         version,
         edges: edges.all(),
         connections: connections.values(),
+        overloadLevel: overloadLevel(),
         accessLogDropped: dropped[0]!,
         spansExported: spans?.exported() ?? 0,
         spansQueueFull: spansLost[0]! + (spans?.droppedQueueFull() ?? 0),
@@ -128,6 +143,8 @@ export function startTelemetry(options: {
         if (of.kind === 'codes') return edges.edge(of.direction, of.peer).byCode;
         if (of.kind === 'connections') return connectionsOf(of.direction, of.end).counts;
         if (of.kind === 'refused-handshakes') return connectionsOf(of.direction, of.end).failed(of.reason);
+        if (of.kind === 'refused-connections') return connectionsOf(of.direction, of.end).refusals(of.reason);
+        if (of.kind === 'overload') return overloaded[of.level - 1]!;
         return of.kind === 'access-log-dropped' ? dropped : spansLost;
       },
       identify(direction, peer, spiffeId) {

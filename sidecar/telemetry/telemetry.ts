@@ -82,6 +82,13 @@ export interface ConnectionStats {
   closed(): void;
   /** A TLS handshake ended, well or with a short reason from a closed set. */
   handshake(ok: boolean, reason: string): void;
+  /** One was closed as soon as it had come, for a reason from a closed set. */
+  refused(reason: string): void;
+}
+
+export interface OverloadStats {
+  /** The rung of the overload ladder from now on; 0: none. */
+  level(level: number): void;
 }
 
 export interface Telemetry {
@@ -89,5 +96,6 @@ export interface Telemetry {
   edge(direction: 'inbound' | 'outbound', peer: string): Edge;
   /** Connections that others opened to us (downstream) or we opened (upstream). */
   connections(direction: 'inbound' | 'outbound', end: 'downstream' | 'upstream'): ConnectionStats;
+  readonly overload: OverloadStats;
   readonly tracer: Tracer;
 }

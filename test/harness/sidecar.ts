@@ -10,6 +10,7 @@ import { parseDocuments } from '../../policies/parse.ts';
 import { keyOf, keyText } from '../../policies/resource.ts';
 import { type DataPlane, type DataPlaneOptions, startDataPlane } from '../../sidecar/data-plane.ts';
 import { defaultLimits, type Limits } from '../../sidecar/limits/limits.ts';
+import type { Readings } from '../../sidecar/limits/readings.ts';
 import type { EndpointSpec, HeldResource, Inputs } from '../../sidecar/snapshot/inputs.ts';
 import { startTelemetry } from '../../sidecar/telemetry/start-telemetry.ts';
 import type { Edge, ExchangeRecord, Telemetry } from '../../sidecar/telemetry/telemetry.ts';
@@ -44,6 +45,8 @@ export interface TestSidecarOptions extends TestConfig {
   readonly maxRequestBody?: number;
   /** Those that differ from the defaults. */
   readonly limits?: Partial<Limits>;
+  /** How it is doing; always well unless told otherwise, however busy the machine that tests it. */
+  readonly readings?: Readings;
   readonly clock?: Clock;
   /** False: it starts without any configuration. */
   readonly configured?: boolean;
@@ -85,24 +88,28 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
     clock,
     log,
   });
-  const dataPlane = await startDataPlane({
-    namespace,
-    serviceKey: `${namespace}/${name}`,
-    app: options.app ?? nowhere,
-    inbound: options.inbound ?? loopback,
-    outbound: options.outbound ?? loopback,
-    mtls: options.mtls ?? 'off',
-    credentials: options.credentials,
-    appTimeoutMs: options.appTimeoutMs ?? Number.POSITIVE_INFINITY,
-    endpointGraceMs: options.endpointGraceMs ?? 0,
-    maxRequestBody: options.maxRequestBody ?? Number.POSITIVE_INFINITY,
-    limits: { ...defaultLimits, ...options.limits },
-    resolve: options.resolve ?? (() => undefined),
-    telemetry: recorded(telemetry, records, counts),
-    clock,
-    random: seededRandom(1),
-    log,
-  });
+  const { readings = () => ({ memory: 0, lateMs: 0 }) } = options;
+  const dataPlane = await startDataPlane(
+    {
+      namespace,
+      serviceKey: `${namespace}/${name}`,
+      app: options.app ?? nowhere,
+      inbound: options.inbound ?? loopback,
+      outbound: options.outbound ?? loopback,
+      mtls: options.mtls ?? 'off',
+      credentials: options.credentials,
+      appTimeoutMs: options.appTimeoutMs ?? Number.POSITIVE_INFINITY,
+      endpointGraceMs: options.endpointGraceMs ?? 0,
+      maxRequestBody: options.maxRequestBody ?? Number.POSITIVE_INFINITY,
+      limits: { ...defaultLimits, ...options.limits },
+      resolve: options.resolve ?? (() => undefined),
+      telemetry: recorded(telemetry, records, counts),
+      clock,
+      random: seededRandom(1),
+      log,
+    },
+    readings,
+  );
   let revision = 0;
   const sidecar: TestSidecar = {
     dataPlane,
@@ -139,6 +146,7 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
 function recorded(telemetry: Telemetry, records: ExchangeRecord[], counts: { underWay: number }): Telemetry {
   return {
     tracer: telemetry.tracer,
+    overload: telemetry.overload,
     connections: (direction, end) => telemetry.connections(direction, end),
     edge(direction, peer): Edge {
       const edge = telemetry.edge(direction, peer);

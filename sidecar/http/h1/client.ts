@@ -72,6 +72,10 @@ export class H1Client implements Upstream, WireOwner, Watched {
     return this.#wire.congested;
   }
 
+  get buffered(): number {
+    return this.#wire.pending;
+  }
+
   /** True when this request is not the first on the connection, so that the other end may have closed it just now. */
   get reused(): boolean {
     return this.served > 1;

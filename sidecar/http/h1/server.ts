@@ -1,12 +1,12 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
 import type { Reply } from '../../../policies/policy.ts';
-import type { Limits } from '../../limits/limits.ts';
+import { expiryOf, isEnding } from '../../limits/expiry.ts';
 import type { Watched } from '../../net/loop.ts';
 import type { Wire, WireOwner } from '../../net/wire.ts';
 import * as attempt from '../attempt.ts';
 import { type Downstream, errorReply, HttpExchange, type ListenerContext, type Upstream } from '../exchange.ts';
 import * as flow from '../flow.ts';
-import { forward } from '../forward.ts';
+import { forward, refuse } from '../forward.ts';
 import { INCOMPLETE, INVALID } from '../message/head.ts';
 import type { Framing } from '../message/request.ts';
 import { TargetReader } from '../message/target.ts';
@@ -33,7 +33,6 @@ export class H1Server implements Downstream, WireOwner, Watched {
   deadlineMs: number;
   watchIndex = -1;
   readonly #context: ListenerContext;
-  readonly #limits: Limits;
   readonly #wire: Wire;
   readonly #onClosed: (connection: H1Server) => void;
   readonly #ex: HttpExchange;
@@ -47,7 +46,9 @@ export class H1Server implements Downstream, WireOwner, Watched {
   #keepAlive = true;
   #framing: Framing = 'none';
   #callerDone = false;
-  #callerDoneMs = 0;
+  #callerDoneMs = Number.POSITIVE_INFINITY;
+  /** Monotonic ms after which the next answer is the last. */
+  readonly #expiresMs: number;
 
   constructor(
     wire: Wire,
@@ -59,7 +60,6 @@ export class H1Server implements Downstream, WireOwner, Watched {
     this.address = identity.address;
     this.forwarded = forwardedFields(identity, context.spiffeId());
     this.#context = context;
-    this.#limits = context.limits;
     this.#onClosed = onClosed;
     this.#ex = new HttpExchange(context, this);
     this.#ex.head.limit(context.limits);
@@ -67,13 +67,14 @@ export class H1Server implements Downstream, WireOwner, Watched {
     this.#wire = wire;
     wire.owner = this;
     this.deadlineMs = context.loop.nowMs + context.limits.headMs;
+    this.#expiresMs = expiryOf(context);
     context.loop.watch(this);
   }
 
   /** Answers what has been asked, then closes. An idle caller gets a moment: its next request may be on its way. */
   drain(): void {
     if (this.#phase === 'head' && this.#heads.empty)
-      this.deadlineMs = Math.min(this.deadlineMs, this.#context.loop.clock.now() + this.#limits.drainIdleMs);
+      this.deadlineMs = Math.min(this.deadlineMs, this.#context.loop.clock.now() + this.#context.limits.drainIdleMs);
   }
 
   destroy(): void {
@@ -82,6 +83,14 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   get congested(): boolean {
     return this.#wire.congested;
+  }
+
+  get buffered(): number {
+    return this.#wire.pending;
+  }
+
+  exchanges(visit: (ex: HttpExchange) => void): void {
+    visit(this.#ex);
   }
 
   // What comes in.
@@ -110,7 +119,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
     if (behind === INVALID) return this.#refuse(heads.problem, heads.problemText);
     if (behind !== INCOMPLETE) this.#begin();
     else if (heads.whole !== undefined) this.onOctets(heads.whole, 0, heads.whole.length);
-    else if (fresh && !heads.empty) this.deadlineMs = this.#context.loop.nowMs + this.#limits.headMs;
+    else if (fresh && !heads.empty) this.deadlineMs = this.#context.loop.nowMs + this.#context.limits.headMs;
     return behind;
   }
 
@@ -155,15 +164,11 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   /** A request that is not even a request: answered and closed, never resynchronised. */
   #refuse(code: ErrorCode, detail: string): -1 {
-    const ex = this.#ex;
-    ex.begin(this.#context.loop.nowMs);
-    ex.forget();
-    ex.edge = this.#context.edgeOf(this.peer);
-    ex.edge.begin();
+    this.#ex.begin(this.#context.loop.nowMs);
     this.#answered = false;
     this.#keepAlive = false;
     this.#phase = 'body';
-    attempt.fail(ex, errorReply(code, detail));
+    refuse(this.#ex, code, detail);
     return -1;
   }
 
@@ -189,15 +194,11 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   onDeadline(nowMs: number): void {
     if (this.#phase === 'body' || this.#phase === 'answer') {
-      if (this.#phase === 'body' && !this.#wire.paused && this.#body.tooSlow(nowMs, this.#limits)) {
+      if (this.#phase === 'body' && !this.#wire.paused && this.#body.tooSlow(nowMs, this.#context.limits)) {
         this.#keepAlive = false;
         if (this.#answered) this.#wire.destroy();
         else attempt.fail(this.#ex, errorReply('REQUEST_TIMEOUT', 'the body comes too slowly'));
-      } else if (
-        this.#callerDone &&
-        this.#ex.zone !== 'answering' &&
-        this.#callerDoneMs + this.#limits.halfClosedMs <= nowMs
-      )
+      } else if (this.#ex.zone !== 'answering' && this.#callerDoneMs + this.#context.limits.halfClosedMs <= nowMs)
         this.#wire.destroy();
       else if (attempt.nextDeadline(this.#ex) <= nowMs) attempt.onDeadline(this.#ex, nowMs);
     } else if (this.#phase === 'head' && !this.#heads.empty)
@@ -253,7 +254,8 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   /** Says whether the connection goes on after this response, and keeps to it. */
   #connectionField(ex: HttpExchange, untilClose: boolean): string {
-    const goesOn = !untilClose && !(this.#callerDone && this.#waiting === undefined) && !this.#context.draining();
+    const over = untilClose || isEnding(this.#context, this.#expiresMs);
+    const goesOn = !over && !(this.#callerDone && this.#waiting === undefined);
     this.#keepAlive &&= goesOn && (ex.requestDone || this.#body.drainable);
     if (!this.#keepAlive) return 'connection: close\r\n';
     return ex.head.minor === 0 ? 'connection: keep-alive\r\n' : '';
@@ -269,7 +271,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   /** The way is free for the next request, which may be here already. */
   #next(): void {
     this.#phase = 'head';
-    this.deadlineMs = this.#context.loop.nowMs + this.#limits.idleMs;
+    this.deadlineMs = this.#context.loop.nowMs + this.#context.limits.idleMs;
     // In a turn of its own: a thousand pipelined requests must not be a thousand frames deep.
     if (this.#waiting !== undefined) setImmediate(() => this.#context.loop.turn(() => this.#takeWaiting()));
     else if (this.#callerDone) this.#close();
@@ -288,6 +290,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
     this.#phase = 'closing';
     this.#wire.resume();
     this.#wire.end();
-    this.deadlineMs = this.#context.loop.nowMs + (this.#wire.flushed ? this.#limits.lingerMs : this.#limits.idleMs);
+    this.deadlineMs =
+      this.#context.loop.nowMs + (this.#wire.flushed ? this.#context.limits.lingerMs : this.#context.limits.idleMs);
   }
 }
