@@ -41,13 +41,16 @@ const englishOnly: Plugin = {
   },
 };
 
-/** Writes dist/weft.js and its chunks. They find the .proto files beside dist/, as the sources do. */
-export async function build(): Promise<void> {
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+/**
+ * Writes `folder`/weft.js, thread.js (what a worker thread of a sidecar begins with) and their chunks. They find the .proto
+ * files beside dist/, as the sources do.
+ */
+export async function build(folder = join(root, 'dist')): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
   await bundle({
     absWorkingDir: root,
-    entryPoints: { weft: 'cli/main.ts' },
-    outdir: 'dist',
+    entryPoints: { weft: 'cli/main.ts', thread: 'sidecar/workers/thread.ts' },
+    outdir: folder,
     chunkNames: '[name]-[hash]',
     bundle: true,
     splitting: true,
@@ -64,4 +67,4 @@ export async function build(): Promise<void> {
   });
 }
 
-if (import.meta.main) await build();
+if (import.meta.main) await build(process.argv[2]);

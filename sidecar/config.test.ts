@@ -36,6 +36,7 @@ test('the least that a sidecar needs, and what it takes for the rest', () => {
     weight: 1,
     appTimeoutMs: 60_000,
     maxRequestBody: Number.POSITIVE_INFINITY,
+    concurrency: 1,
     accessLog: 'errors',
     otlp: undefined,
   });

@@ -8,7 +8,7 @@ import { isName } from '../lib/spiffe.ts';
 import { serviceKey } from '../policies/resource.ts';
 import { type AppHealth, appHealthOf, appHealthOptions } from './app-health/options.ts';
 import type { Limits } from './limits/limits.ts';
-import { limitOptions, limitsOf } from './limits/options.ts';
+import { limitOptions, limitsOf, whole } from './limits/options.ts';
 
 const name = (describe: string, fallback?: string) => ({
   ...text(describe, 'NAME', fallback),
@@ -59,6 +59,7 @@ export const sidecarOptions = {
   'app-timeout': duration('time for the service itself to answer; gRPC calls bring their own', '60s'),
   'max-request-body': number('largest request body in octets; 0: no limit', 0, Number.MAX_SAFE_INTEGER, '0'),
   ...limitOptions,
+  concurrency: whole('threads that carry traffic; each has its own connections and retry budgets', 1, 64, 1),
   'drain-delay': duration('time between leaving the registry and closing the listeners', '1s'),
   'drain-time': duration('time for requests under way when the sidecar is told to end', '30s'),
   'access-log': choice('which requests get a line on standard output', ['off', 'errors', 'all'], 'errors'),
@@ -101,6 +102,8 @@ export interface SidecarConfig {
   /** Infinity: no limit. */
   readonly maxRequestBody: number;
   readonly limits: Limits;
+  /** Threads that carry traffic. */
+  readonly concurrency: number;
   readonly drainDelayMs: number;
   readonly drainTimeMs: number;
   readonly accessLog: 'off' | 'errors' | 'all';
@@ -143,6 +146,7 @@ export function readSidecarConfig(
     appTimeoutMs: values['app-timeout']! || Number.POSITIVE_INFINITY,
     maxRequestBody: values['max-request-body']! || Number.POSITIVE_INFINITY,
     limits: limitsOf(values),
+    concurrency: values.concurrency!,
     drainDelayMs: values['drain-delay']!,
     drainTimeMs: values['drain-time']!,
     accessLog: values['access-log']!,

@@ -18,7 +18,7 @@ import { type Listener, listenedElsewhere, startListener } from './listen/listen
 import { Loop } from './net/loop.ts';
 import { Compiler } from './snapshot/compile.ts';
 import { Destinations } from './snapshot/destinations.ts';
-import { dumpSnapshot } from './snapshot/dump.ts';
+import { dumpSnapshot, type SnapshotDump } from './snapshot/dump.ts';
 import type { EndpointSpec, Inputs } from './snapshot/inputs.ts';
 import { serviceNames } from './snapshot/route-table.ts';
 import type { CompiledRule, Snapshot } from './snapshot/snapshot.ts';
@@ -73,7 +73,7 @@ export interface DataPlane {
   readonly outbound: Pick<Listener, 'address' | 'connections'>;
   readonly snapshot: Pick<Live<InForce>, 'current' | 'subscribe'>;
   /** What is in force, for people; has no secrets in it. */
-  dump(): Promise<unknown>;
+  dump(): Promise<SnapshotDump>;
   /** Compiles inputs and puts them in force, or gives the reasons why not. One at a time. */
   accept(inputs: Inputs): Promise<readonly Issue[]>;
   /** No new connections, none is used again; resolves when all are gone or the time is up. */

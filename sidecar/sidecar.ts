@@ -69,18 +69,22 @@ export async function startSidecar(
         : own(await fileCredentials({ ...config.certificates, clock, log }));
     const credentials = files?.live ?? identity?.live;
     let control: Control | undefined;
-    const dataPlane = own(
-      await startDataPlane({
-        ...config,
-        // From a file all is known at once; a control plane may still be hearing of the other sidecars itself.
-        endpointGraceMs: source.from === 'control-plane' ? ENDPOINT_GRACE_MS : 0,
-        credentials,
-        resolve: (service) => control?.subscribe(service),
-        telemetry,
-        clock,
-        random,
-        log,
-      }),
+    const traffic = {
+      ...config,
+      // From a file all is known at once; a control plane may still be hearing of the other sidecars itself.
+      endpointGraceMs: source.from === 'control-plane' ? ENDPOINT_GRACE_MS : 0,
+      credentials,
+      resolve: (service: string) => control?.subscribe(service),
+      telemetry,
+      clock,
+      random,
+      log,
+    };
+    const { concurrency } = config;
+    const dataPlane: DataPlane = own(
+      concurrency > 1
+        ? await (await import('./workers/workers.ts')).startWorkers(traffic, concurrency)
+        : await startDataPlane(traffic),
     );
     let draining = false;
     const probe = own(startAppProbe(config.app, config.appHealth, clock, () => tellReady()));

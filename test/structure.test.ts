@@ -133,6 +133,12 @@ test('a sidecar loads neither the schemas nor the CLI', () => {
     expect([heavy, loaded.has(heavy)]).toEqual([heavy, false]);
 });
 
+test('a sidecar with one thread loads nothing of the workers', () => {
+  const loaded = [...loadedWith('sidecar/main.ts', sources)];
+  expect(loaded).toContain('sidecar/data-plane.ts');
+  expect(loaded.filter((path) => inside(path, 'sidecar/workers') || path === 'node:worker_threads')).toEqual([]);
+});
+
 test('files have at most 300 lines', () => {
   expect(problems(({ text }) => (lines(text) > 300 ? [`${lines(text)} lines`] : []))).toEqual([]);
 });

@@ -1,7 +1,9 @@
 import type { Snapshot } from './snapshot.ts';
 
 /** The snapshot in force, for people: what can be called, by which rules, at which endpoints. Has no secrets in it. */
-export function dumpSnapshot(snapshot: Snapshot): unknown {
+export type SnapshotDump = ReturnType<typeof dumpSnapshot>;
+
+export function dumpSnapshot(snapshot: Snapshot) {
   const services = [...snapshot.services.values()].map(({ key, protocol, rules }) => ({
     service: key,
     protocol,
@@ -35,4 +37,27 @@ export function dumpSnapshot(snapshot: Snapshot): unknown {
     })),
     absent: [...snapshot.absent],
   };
+}
+
+/** The same snapshot in several threads: what they have under way, and open, is added up. */
+export function addDumps(first: SnapshotDump, others: readonly SnapshotDump[]): SnapshotDump {
+  const key = (service: string, id: string): string => `${service} ${id}`;
+  const more = new Map<string, { active: number; connections: number }>();
+  for (const { destinations } of others)
+    for (const { service, endpoints } of destinations)
+      for (const { id, active, connections } of endpoints) {
+        const sum = more.get(key(service, id)) ?? { active: 0, connections: 0 };
+        more.set(key(service, id), {
+          active: sum.active + active,
+          connections: sum.connections + connections,
+        });
+      }
+  const destinations = first.destinations.map(({ service, endpoints }) => ({
+    service,
+    endpoints: endpoints.map((endpoint) => {
+      const { active = 0, connections = 0 } = more.get(key(service, endpoint.id)) ?? {};
+      return { ...endpoint, active: endpoint.active + active, connections: endpoint.connections + connections };
+    }),
+  }));
+  return { ...first, destinations };
 }

@@ -9,6 +9,9 @@ const openedTotal = 1;
 const handshakesOk = 2;
 const cells = 3;
 
+/** How many connections these counts say are open. */
+export const openOf = (counts: Float64Array): number => counts[open]!;
+
 /** Connections and handshakes of one direction and end. */
 export class ConnectionCounts implements ConnectionStats {
   readonly direction: 'inbound' | 'outbound';

@@ -178,6 +178,13 @@ export class EdgeStats implements Edge {
   }
 }
 
+/** How many exchanges the counts of an edge say have ended. */
+export function endedOf(counts: Float64Array): number {
+  let sum = 0;
+  for (let bucket = 0; bucket < bucketCount; bucket++) sum += counts[buckets + bucket]!;
+  return sum;
+}
+
 /** Peers of one direction; further ones share the edge `other`, so that memory and metrics stay bounded. */
 export const maxPeers = 1000;
 

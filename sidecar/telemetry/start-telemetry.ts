@@ -38,12 +38,29 @@ export interface RunningTelemetry extends Telemetry {
   close(): Promise<void>;
 }
 
+/** What a worker thread has to know to tell of itself what the main thread wants to hear. */
+export interface TelemetryWanted {
+  readonly accessLog: 'off' | 'errors' | 'all';
+  readonly traceSample: number;
+  readonly spans: boolean;
+}
+
+/** Whom an edge is with. */
+export interface KnownIdentity {
+  readonly direction: 'inbound' | 'outbound';
+  readonly peer: string;
+  /** That the other end proved last. */
+  readonly spiffeId: string;
+}
+
 /** What worker threads count and say comes together here. */
 export interface SharedTelemetry {
+  readonly wanted: TelemetryWanted;
   /** The counters that show the sum of what the threads count under this name. */
   cellsOf(of: CellsOf): Float64Array;
-  /** The SPIFFE ID that the other end of an edge proved last. */
-  identify(direction: 'inbound' | 'outbound', peer: string, spiffeId: string): void;
+  identify(known: KnownIdentity): void;
+  /** Of all edges whose other end has proved one. */
+  identities(): readonly KnownIdentity[];
   /** Lines of the access log; each writer has one batch under way at most. */
   readonly writeLines: WriteBatch;
   addSpan(exchange: FinishedExchange): void;
@@ -138,6 +155,7 @@ export function startTelemetry(options: {
       gauges.set(name, { name, help, read });
     },
     shared: {
+      wanted: { accessLog, traceSample, spans: spans !== undefined },
       cellsOf(of) {
         if (of.kind === 'edge') return edges.edge(of.direction, of.peer).counts;
         if (of.kind === 'codes') return edges.edge(of.direction, of.peer).byCode;
@@ -147,9 +165,13 @@ export function startTelemetry(options: {
         if (of.kind === 'overload') return overloaded[of.level - 1]!;
         return of.kind === 'access-log-dropped' ? dropped : spansLost;
       },
-      identify(direction, peer, spiffeId) {
+      identify({ direction, peer, spiffeId }) {
         edges.edge(direction, peer).peerIdentity = spiffeId;
       },
+      identities: () =>
+        [...edges.all()].flatMap(({ direction, peer, peerIdentity: spiffeId }) =>
+          spiffeId === '' ? [] : { direction, peer, spiffeId },
+        ),
       writeLines: inTurn(write ?? ((_octets, done) => done())),
       addSpan: (exchange) => spans?.add(exchange),
       join(source) {
