@@ -7,7 +7,7 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
 import type { Limits } from '../../limits/limits.ts';
 import { SP } from './octets.ts';
-import { SLACK, type Viewed, viewed } from './viewed.ts';
+import { SLACK, type Viewed, viewed, viewOf } from './viewed.ts';
 
 /** Octets of a head, all in: start line, fields and line ends. The most that settings may ask for, like the next two. */
 export const MAX_HEAD = 60 * 1024;
@@ -79,6 +79,11 @@ export class Head {
   /** Octets of its own, for codecs that write the lines instead of finding them: see `begin`. */
   get own(): Viewed {
     return this.#own;
+  }
+
+  /** A view of `buf`. */
+  get view(): DataView {
+    return this.buf === this.#own.buf ? this.#own.view : viewOf(this.buf);
   }
 
   /** Empties the head. From now on its octets are its own; `append` adds a line that was written at `fieldsEnd`. */

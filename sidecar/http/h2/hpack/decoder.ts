@@ -2,11 +2,11 @@
  * Decodes header blocks (RFC 7541) into heads, and judges names and values as RFC 9113 section 8.2.1 wants it: one bad
  * octet refuses the whole message, nothing is mended. What the known fields mean is judged elsewhere. Does no I/O.
  */
-import { Head, MAX_HEAD } from '../../message/head.ts';
+import { Head } from '../../message/head.ts';
 import { hashStep, identify, nameId } from '../../message/names.ts';
 import { COLON, CR, HTAB, isToken, isValue, LF, lower, SP } from '../../message/octets.ts';
-import { copyOctets, type Viewed } from '../../message/viewed.ts';
-import { FieldTable } from './field-table.ts';
+import { copyOctets, type Viewed, viewOf } from '../../message/viewed.ts';
+import { FieldTable, LINE } from './field-table.ts';
 import { decodeHuffman } from './huffman.ts';
 import { integerAt, integerEnd } from './integer.ts';
 import { ID, LINE_VALID, NAME_VALID, ROW, STATIC, staticLines, staticRows } from './static-table.ts';
@@ -22,25 +22,26 @@ export const COMPRESSION = -3;
 
 /** What RFC 9113 section 6.5.2 counts for a field beside name and value, less what its line has. */
 const FIELD_OVERHEAD = 28;
-/** What a line has beside name and value. */
-const LINE = 4;
 
 /** Octets of names: tchar without upper-case letters, RFC 9113 section 8.2.1. */
 const isName = Uint8Array.from(isToken, (token, octet) => (lower[octet] === octet ? token : 0));
 const FIRST_PSEUDO = nameId[':method'];
 const LAST_PSEUDO = nameId[':protocol'];
 
+/** Stands for the head while no block is decoded. */
+const idle = new Head();
+
 export class HpackDecoder {
   readonly #table: FieldTable;
   readonly #maxTable: number;
-  /** Where a head's own octets end: a field that is too large for the head may still belong into the table. */
-  readonly #most: number;
-  #head = new Head();
+  #head = idle;
   #result = DECODED;
   /** Octets decoded, as RFC 9113 section 6.5.2 counts them. */
   #octets = 0;
+  /** How far the head's own octets may reach. */
+  #most = 0;
   // What #string says beside a position: where the text is, and its length.
-  #source: Buffer = this.#head.buf;
+  #source: Buffer = idle.buf;
   #from = 0;
   #length = 0;
 
@@ -48,7 +49,6 @@ export class HpackDecoder {
   constructor(maxTableOctets = 4096) {
     this.#table = new FieldTable(maxTableOctets);
     this.#maxTable = maxTableOctets;
-    this.#most = MAX_HEAD + maxTableOctets;
   }
 
   /**
@@ -61,6 +61,14 @@ export class HpackDecoder {
     this.#head = head;
     this.#result = DECODED;
     this.#octets = 0;
+    const result = this.#block(buf, start, end);
+    // A connection that is idle holds no octets of others.
+    this.#head = idle;
+    this.#source = idle.buf;
+    return result;
+  }
+
+  #block(buf: Buffer, start: number, end: number): number {
     const table = this.#table;
     let p = start;
     // RFC 7541 section 4.2: changes of the table's size stand at the beginning of a block.
@@ -135,6 +143,9 @@ export class HpackDecoder {
     }
     const head = this.#head;
     const start = head.fieldsEnd;
+    // What does not fit the head may still belong into the table.
+    const left = this.#result === DECODED ? head.maxOctets - this.#octets : 0;
+    this.#most = start + Math.max(left, this.#maxTable);
     let nameLength = 0;
     let bits = 0;
     if (index === 0) {
@@ -226,10 +237,21 @@ export class HpackDecoder {
   /** Copies the value that was found to `to`, makes a line of it, and says whether it may be sent on. */
   #value(to: number, length: number): boolean {
     const source = this.#source;
-    const own = this.#head.own.buf;
+    const { buf: own, view } = this.#head.own;
     const from = this.#from;
     let good = 1;
-    for (let i = 0; i < length; i++) {
+    let i = 0;
+    if (length > 15) {
+      const given = source === own ? view : viewOf(source);
+      for (const fours = length - 3; i < fours; i += 4) {
+        const four = given.getInt32(from + i, true);
+        view.setInt32(to + i, four, true);
+        // The highest bit of an octet is set if that is above 0x7f, is 0x7f, or is below 0x20. Some of those are fine.
+        if (((four | (four + 0x01010101) | (four - 0x20202020)) & 0x80808080) === 0) continue;
+        for (let k = i; k < i + 4; k++) good &= isValue[own[to + k]!]!;
+      }
+    }
+    for (; i < length; i++) {
       const octet = source[from + i]!;
       own[to + i] = octet;
       good &= isValue[octet]!;

@@ -1,94 +1,114 @@
 import { OURS } from '../../message/names.ts';
 import { lower } from '../../message/octets.ts';
-import { FieldTable } from './field-table.ts';
-import { ID } from './static-table.ts';
+import { sameOctets, type Viewed } from '../../message/viewed.ts';
+import { FieldTable, LINE } from './field-table.ts';
 
 const BUCKETS = 256;
 const RECENT = 128;
 
 /**
- * The dynamic table of an encoder, with ways to find a field in it: chains from the newest field of a bucket to older
- * ones. Fields leave the table in the order in which they came, so a chain ends where its next link is too old, and
- * nothing has to be unlinked. Links are the low 16 bits of a field's number: one that is older than that leads to a wrong
- * field, which is found out like every other wrong field.
+ * The dynamic table of an encoder, with ways to find a field in it. The first is a guess: what followed last time. Then
+ * there are chains from the newest field of a bucket to older ones. Fields leave the table in the order in which they
+ * came, so a chain ends where its next link is too old, and nothing has to be unlinked. A link is the low 16 bits of a
+ * field's number: from one that is older than that, a chain leads to wrong fields, as a guess may, and callers look.
  */
 export class FieldIndex {
   readonly table: FieldTable;
+  readonly #mask: number;
   readonly #hashes: Int32Array;
   readonly #older: Uint16Array;
   readonly #newest = new Uint16Array(BUCKETS);
   readonly #newestOfId = new Uint16Array(OURS);
-  /** Hashes of the fields that came last and were not in the table. */
+  /** Hashes that were asked for and not found, the last few. */
   readonly #recent = new Int32Array(RECENT);
-  readonly #mask: number;
+  /** Per field: the one that was used after it. */
+  readonly #next: Uint16Array;
+  /** The field that was used last. */
+  #last = 0;
 
   constructor(maxOctets: number) {
     this.table = new FieldTable(maxOctets);
     const rows = this.table.maxCount;
+    this.#mask = rows - 1;
     this.#hashes = new Int32Array(rows);
     this.#older = new Uint16Array(rows);
-    this.#mask = rows - 1;
+    this.#next = new Uint16Array(rows);
   }
 
-  /** How many fields came after the one with this name and value, -1 when it is not in the table. */
-  find(
-    hash: number,
-    id: number,
-    src: Buffer,
-    nameStart: number,
-    nameEnd: number,
-    valueStart: number,
-    valueEnd: number,
-  ): number {
+  /** The age (how many fields came into the table later) of the field that may well be next, -1 for none. */
+  guess(): number {
     const { table } = this;
-    let link = this.#newest[hash & (BUCKETS - 1)]!;
-    for (let before = -1; ; ) {
-      const age = (table.added - 1 - link) & 0xffff;
-      if (age <= before || age >= table.count) return -1;
-      const place = link & this.#mask;
-      if (
-        this.#hashes[place] === hash &&
-        this.#holds(table.rowOf(link), id, src, nameStart, nameEnd, valueStart, valueEnd)
-      )
-        return age;
-      before = age;
-      link = this.#older[place]!;
+    const age = (table.added - 1 - this.#next[this.#last]!) & 0xffff;
+    return age < table.count ? age : -1;
+  }
+
+  /** The age of the newest field with this hash that is older than `age`, -1 for none. */
+  next(hash: number, age: number): number {
+    const { table } = this;
+    const newest = table.added - 1;
+    let link = age < 0 ? this.#newest[hash & (BUCKETS - 1)]! : this.#older[(newest - age) & this.#mask]!;
+    for (let before = age; ; ) {
+      const found = (newest - link) & 0xffff;
+      if (found <= before || found >= table.count) return -1;
+      if (this.#hashes[link & this.#mask] === hash) return found;
+      before = found;
+      link = this.#older[link & this.#mask]!;
     }
   }
 
-  #holds(
-    row: number,
+  /** Remembers that the field of this age was used now. */
+  use(age: number): void {
+    const number = this.table.added - 1 - age;
+    this.#next[this.#last] = number;
+    this.#last = number & this.#mask;
+  }
+
+  /** The field of this age has the name, `id` if that is not 0, and the value. */
+  holds(
+    age: number,
     id: number,
-    src: Buffer,
+    src: Viewed,
     nameStart: number,
     nameEnd: number,
     valueStart: number,
     valueEnd: number,
   ): boolean {
-    const { rows } = this.table;
-    const { buf } = this.table.lines;
+    const { rows, lines } = this.table;
+    const row = this.table.rowOf(this.table.added - 1 - age);
     const start = rows[row]!;
     const nameLength = rows[row + 2]!;
-    if (rows[row + 3] !== id || rows[row + 1]! - nameLength - 4 !== valueEnd - valueStart) return false;
+    const valueLength = valueEnd - valueStart;
+    if (rows[row + 3] !== id || rows[row + 1]! - nameLength - LINE !== valueLength) return false;
     if (id === 0) {
       if (nameLength !== nameEnd - nameStart) return false;
+      const { buf } = src;
+      const names = lines.buf;
       const from = start - nameStart;
-      for (let p = nameStart; p < nameEnd; p++) if (lower[src[p]!] !== buf[from + p]) return false;
+      for (let p = nameStart; p < nameEnd; p++) if (lower[buf[p]!] !== names[from + p]) return false;
     }
-    const from = start + nameLength + 2 - valueStart;
-    for (let p = valueStart; p < valueEnd; p++) if (src[p] !== buf[from + p]) return false;
+    return sameOctets(src.view, valueStart, lines.view, start + nameLength + 2, valueLength);
+  }
+
+  /** The field of this age has this known name and this value. */
+  holdsText(age: number, id: number, value: string): boolean {
+    const { rows, lines } = this.table;
+    const row = this.table.rowOf(this.table.added - 1 - age);
+    const nameLength = rows[row + 2]!;
+    if (rows[row + 3] !== id || rows[row + 1]! - nameLength - LINE !== value.length) return false;
+    const from = rows[row]! + nameLength + 2;
+    for (let i = 0; i < value.length; i++) if (lines.buf[from + i] !== value.charCodeAt(i)) return false;
     return true;
   }
 
-  /** How many fields came after the newest with this known name, -1 when there is none. */
+  /** The age of the newest field with this known name, -1 for none. */
   findName(id: number): number {
     const { table } = this;
     const link = this.#newestOfId[id]!;
     const age = (table.added - 1 - link) & 0xffff;
-    return age < table.count && (table.rows[table.rowOf(link) + 3]! & ID) === id ? age : -1;
+    return age < table.count && table.rows[table.rowOf(link) + 3] === id ? age : -1;
   }
 
-  /** Was this hash asked for not long ago? It is from now on. What comes once in a while is not worth a place in the table. */
+  /** Was this hash asked for not long ago? It is from now on. What comes only once is not worth a place in the table. */
   cameBefore(hash: number): boolean {
     const place = (hash >>> 8) & (RECENT - 1);
     if (this.#recent[place] === hash) return true;
@@ -96,17 +116,17 @@ export class FieldIndex {
     return false;
   }
 
-  /** Adds a field; gives the position in the table's lines where name and value are to be written, -1 when it is too large. */
+  /** Adds a field, and gives the position in the table's lines where its name is to be written, its value two behind it. */
   add(hash: number, id: number, nameLength: number, valueLength: number): number {
     const { table } = this;
-    const at = table.add(nameLength, nameLength + valueLength + 4, id);
-    if (at < 0) return at;
-    const number = table.added - 1;
+    const number = table.added;
+    const at = table.add(nameLength, nameLength + valueLength + LINE, id);
     const bucket = hash & (BUCKETS - 1);
     this.#hashes[number & this.#mask] = hash;
     this.#older[number & this.#mask] = this.#newest[bucket]!;
     this.#newest[bucket] = number;
     this.#newestOfId[id] = number;
+    this.use(0);
     return at;
   }
 }

@@ -4,7 +4,7 @@ import { ROW } from './static-table.ts';
 /** What an entry counts beside name and value, RFC 7541 section 4.1. */
 export const ENTRY = 32;
 /** A line has `: ` and CR LF beside name and value. */
-const LINE = 4;
+export const LINE = 4;
 const LEAST = 1024;
 
 const nothing = viewed(0);

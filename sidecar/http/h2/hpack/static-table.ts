@@ -2,6 +2,7 @@
 import { hashStep, identify, OURS } from '../../message/names.ts';
 import { lower } from '../../message/octets.ts';
 import { type Viewed, viewed } from '../../message/viewed.ts';
+import { hashName } from './hash.ts';
 
 /** A row of a table says: start of the line, its length, length of the name, and the bits below. */
 export const ROW = 4;
@@ -94,18 +95,6 @@ const lastOfName = new Uint8Array(STATIC + 1);
 const NAME_SLOTS = 256;
 const nameSlots = new Uint8Array(NAME_SLOTS);
 
-/** A hash over octets in lower case, four at a time: one after the other each would wait for the one before. */
-export function hashName(buf: Uint8Array, start: number, end: number): number {
-  let hash = end - start;
-  let p = start;
-  for (const fours = end - 3; p < fours; p += 4)
-    hash =
-      Math.imul(hash, 0x2c1b3c6d) +
-      (lower[buf[p]!]! | (lower[buf[p + 1]!]! << 8) | (lower[buf[p + 2]!]! << 16) | (lower[buf[p + 3]!]! << 24));
-  for (; p < end; p++) hash = Math.imul(hash, 0x2c1b3c6d) + lower[buf[p]!]!;
-  return hash ^ (hash >>> 15);
-}
-
 /** First index with the name at [start, end), in any case, whose hash is `hash`; 0 when the static table has none. */
 export function staticName(buf: Uint8Array, start: number, end: number, hash: number): number {
   for (let slot = hash & (NAME_SLOTS - 1); ; slot = (slot + 1) & (NAME_SLOTS - 1)) {
@@ -129,6 +118,19 @@ export function staticField(first: number, buf: Uint8Array, start: number, end: 
     let p = start;
     while (p < end && buf[p] === staticLines.buf[from - start + p]) p++;
     if (p === end) return index;
+  }
+  return 0;
+}
+
+/** The same for a value as text. */
+export function staticText(first: number, value: string): number {
+  for (let index = first; index <= lastOfName[first]!; index++) {
+    const row = index * ROW;
+    const from = staticRows[row]! + staticRows[row + 2]! + 2;
+    if (staticRows[row]! + staticRows[row + 1]! - 2 - from !== value.length) continue;
+    let i = 0;
+    while (i < value.length && value.charCodeAt(i) === staticLines.buf[from + i]) i++;
+    if (i === value.length) return index;
   }
   return 0;
 }
