@@ -1,9 +1,8 @@
 import { judge } from './budgets.ts';
 import { allocationRate, parseCollection } from './heap.ts';
-import { parseFortio, parseWrk } from './load.ts';
 import type { Sample, Table } from './metrics.ts';
 import { sidecarLaunch } from './peers/weft.ts';
-import { cpuTime, memory, parseSmapsRollup, parseStat } from './proc.ts';
+import { cpuTime, forgetPeak, memory, parseSmapsRollup, parseStat, peakMib } from './proc.ts';
 import { selfTimes } from './profile.ts';
 import { renderTable, renderVerdicts } from './report.ts';
 import { gist } from './rig.ts';
@@ -41,83 +40,24 @@ describe('what Linux says', () => {
     expect(anonMib).toBeGreaterThan(1);
     expect(rssMib).toBeGreaterThan(anonMib);
   });
-});
 
-const wrkReport = `Running 2s test @ http://127.0.0.1:8080/
-  1 threads and 64 connections
-  Latency Distribution
-     50%  850.00us
-     75%    1.20ms
-     90%    1.90ms
-     99%    1.05s
-  112345 requests in 2.00s, 18.6MB read
-Requests/sec:  56172.50
-Transfer/sec:      9.30MB
-`;
-
-describe('the report of wrk', () => {
-  test('is read, latencies in whatever unit', () => {
-    expect(parseWrk(wrkReport)).toEqual({
-      requests: 112345,
-      requestsPerSecond: 56172.5,
-      p50Ms: 0.85,
-      p99Ms: 1050,
-      problems: [],
-    });
-  });
-
-  test('makes the run invalid when it names errors', () => {
-    const bad = wrkReport.replace(
-      'Requests/sec',
-      '  Socket errors: connect 0, read 3, write 0, timeout 0\n  Non-2xx or 3xx responses: 7\nRequests/sec',
-    );
-    expect(parseWrk(bad).problems).toEqual([
-      'Socket errors: connect 0, read 3, write 0, timeout 0',
-      'Non-2xx or 3xx responses: 7',
-    ]);
-  });
-
-  test('is refused when it is none', () => {
-    expect(() => parseWrk('unable to connect')).toThrow('wrk did not report');
-  });
-});
-
-describe('the report of fortio', () => {
-  const report = {
-    ActualQPS: 999.9,
-    RetCodes: { 200: 5000 },
-    DurationHistogram: {
-      Count: 5000,
-      Percentiles: [
-        { Percentile: 50, Value: 0.0004 },
-        { Percentile: 99, Value: 0.002 },
-      ],
-    },
-  };
-
-  test('is read in milliseconds', () => {
-    expect(parseFortio(JSON.stringify(report), 1000)).toEqual({
-      requests: 5000,
-      requestsPerSecond: 999.9,
-      p50Ms: 0.4,
-      p99Ms: 2,
-      problems: [],
-    });
-  });
-
-  test('makes the run invalid when answers failed or the rate was not kept', () => {
-    const bad = { ...report, ActualQPS: 700, RetCodes: { 200: 3000, 503: 2, '-1': 1 } };
-    expect(parseFortio(JSON.stringify(bad), 1000).problems.toSorted()).toEqual([
-      '1 answers with status -1',
-      '2 answers with status 503',
-      '700/s, not 1000/s',
-    ]);
+  onLinux('forgets a peak of memory when it is told to', () => {
+    forgetPeak(process.pid);
+    const before = peakMib(process.pid);
+    let ballast: Buffer | undefined = Buffer.alloc(64 * 1024 * 1024, 1);
+    expect(peakMib(process.pid)).toBeGreaterThan(before + 32);
+    expect(ballast).toHaveLength(64 * 1024 * 1024);
+    ballast = undefined;
+    forgetPeak(process.pid);
+    expect(peakMib(process.pid)).toBeLessThan(memory([process.pid]).rssMib + 32);
   });
 });
 
 describe('allocation', () => {
   test('is read from the lines of --trace-gc-nvp', () => {
     expect(parseCollection('[26233:0x169cb000:0]       33 ms: GC: {"pause":2.0,"allocated":5033984}')).toEqual({
+      pid: 26233,
+      isolate: '0x169cb000:0',
       atMs: 33,
       allocated: 5033984,
     });
@@ -125,10 +65,24 @@ describe('allocation', () => {
     expect(parseCollection('listening')).toBeUndefined();
   });
 
+  const at = (atMs: number, allocated: number, isolate = 'main', pid = 1) => ({ pid, isolate, atMs, allocated });
+
   test('counts from the first collection to the last', () => {
-    const at = (atMs: number, allocated: number) => ({ atMs, allocated });
-    expect(allocationRate([at(100, 9e9), at(200, 1000), at(300, 2000), at(400, 3000)])).toBe(20_000);
-    expect(allocationRate([at(100, 1), at(200, 1), at(300, 1)])).toBeUndefined();
+    expect(allocationRate([at(100, 9e9), at(200, 1000), at(300, 2000), at(400, 3000)], 1)).toBe(20_000);
+    expect(allocationRate([at(100, 1), at(200, 1), at(300, 1)], 1)).toBeUndefined();
+  });
+
+  test('counts all threads of one process, and no other process', () => {
+    const times = [100, 200, 300, 400];
+    const all = [
+      ...times.map((ms) => at(ms, 1000)),
+      ...times.map((ms) => at(ms, 2000, 'worker')),
+      ...times.map((ms) => at(ms, 7000, 'main', 2)),
+      at(500, 9e9, 'hardly busy'),
+    ];
+    expect(allocationRate(all, 1)).toBe(30_000);
+    expect(allocationRate(all, 2)).toBe(70_000);
+    expect(allocationRate(all, 3)).toBeUndefined();
   });
 });
 
@@ -154,14 +108,50 @@ describe('verdicts and tables', () => {
     const given = [budget('haproxy', 1.5), budget('haproxy', 1.4), budget('envoy', 0.6)];
     expect(judge([table], given).map(({ verdict }) => verdict)).toEqual(['kept', 'missed', 'not measured']);
     expect(judge([], given)).toEqual([]);
-    expect(renderVerdicts(judge([table], given))).toContain('MISSED plain: weft inbound: CPU µs/req ≤ 1.4 × haproxy');
+    expect(renderVerdicts(judge([table], given))).toContain(
+      '- MISSED       plain: weft inbound: CPU µs/req ≤ 1.4 × haproxy (is 1.50)\n',
+    );
+  });
+
+  test('say missed when a line of Weft gave nothing though it was to be measured', () => {
+    const broken = { ...table, rows: [row('weft inbound', {}, {}), table.rows[1]!] };
+    expect(judge([broken], [budget('haproxy', 1.5)]).map(({ verdict }) => verdict)).toEqual(['missed']);
+  });
+
+  test('know what is better when it is more', () => {
+    const rows = [row('weft', { down: 60 }, { down: 80 }), row('haproxy', { down: 100 }, { down: 100 })];
+    const tcp: Table = { scenario: 'tcp', title: 'Octets', columns: ['down'], rows };
+    const least = (limit: number) => ({
+      ...{ scenario: 'tcp', contender: 'weft', metric: 'down' as const, versus: 'haproxy', limit },
+      atLeast: true as const,
+    });
+    expect(judge([tcp], [least(0.7), least(0.71)]).map(({ verdict }) => verdict)).toEqual(['kept', 'missed']);
+    expect(renderVerdicts(judge([tcp], [least(0.7)]))).toContain('weft: down MB/CPU s ≥ 0.7 × haproxy (is 0.70)');
   });
 
   test('show medians, ratios with their spread, and what went wrong', () => {
-    const lines = renderTable(table).split('\n');
-    expect(lines[4]).toBe('| weft inbound |       15.0 | 65000 | 1.50 (1.40–1.60) |');
-    expect(lines[6]).toBe('| envoy        |          – |     – |                – |');
-    expect(lines.at(-1)).toBe('- envoy: not measured: envoy not installed');
+    expect(renderTable(table)).toBe(`### plain: One hop
+
+|              | CPU µs/req | req/s |
+|--------------|-----------:|------:|
+| weft inbound |       15.0 | 65000 |
+| haproxy      |       10.0 | 90000 |
+| envoy        |          – |     – |
+
+| CPU µs/req   |        ÷ haproxy |
+|--------------|-----------------:|
+| weft inbound | 1.50 (1.40–1.60) |
+| haproxy      |                1 |
+
+- envoy: not measured: envoy not installed
+`);
+  });
+
+  test('compare by each of several costs', () => {
+    const rows = [row('weft', { down: 70, up: 50 }), row('haproxy', { down: 100, up: 50 })];
+    const text = renderTable({ scenario: 'tcp', title: 'Octets', columns: ['down', 'up'], rows });
+    expect(text).toContain('| weft: down MB/CPU s    | 0.70 (0.70–0.70) |\n');
+    expect(text).toContain('| weft: up MB/CPU s      | 1.00 (1.00–1.00) |\n');
   });
 });
 
@@ -179,7 +169,11 @@ test('A profile is summed up by function, without the idle time', () => {
 
 test('The gist of an output is its first error, or its last line', () => {
   expect(gist('loader:1\n  throw err;\n\nError: Cannot find module\n  at x\n')).toBe('Error: Cannot find module');
-  expect(gist('one\ntwo\n')).toBe('two');
+  expect(gist('main.js:1\nif(error)throw new TypeError;\n\nTypeError: no such thing\n  at x\n')).toBe(
+    'TypeError: no such thing',
+  );
+  expect(gist('starting\nan error came\nended\n')).toBe('an error came');
+  expect(gist('one\ntwo\n[7:0x1a:0] 33 ms: GC: {"error":0}\n')).toBe('two');
   expect(gist('')).toBe('');
 });
 

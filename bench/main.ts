@@ -6,10 +6,10 @@ import { choice, flag, number, optionsHelp, readOptions, text } from '../lib/opt
 import { judge } from './budgets.ts';
 import { makeCertificates } from './certificates.ts';
 import type { Table } from './metrics.ts';
-import { startBackend } from './peers/nginx.ts';
-import { profileSidecars } from './profile.ts';
+import { Origins } from './origins/origins.ts';
+import { profileScenario } from './profile.ts';
 import { renderTable, renderVerdicts } from './report.ts';
-import { isInstalled, Rig } from './rig.ts';
+import { Rig } from './rig.ts';
 import { runScenario } from './run.ts';
 import { scenarios } from './scenarios.ts';
 
@@ -20,9 +20,10 @@ const options = {
   ),
   seconds: number('length of one measurement', 1, 600, '5'),
   rounds: number('measurements of each contender, interleaved', 1, 100, '3'),
+  'warm-up': number('longest warm-up of one contender, in seconds', 0, 600, '30'),
   json: text('where the numbers go', 'FILE', 'dist/bench.json'),
   'no-budgets': flag('report only: a missed budget is no failure'),
-  profile: flag('where the time of the sidecars goes, function by function, instead of tables'),
+  profile: flag('where the time of the sidecars goes, function by function, instead of tables; one round'),
   help: flag('this text'),
 };
 
@@ -36,10 +37,6 @@ else if (issues.length > 0) {
 /** Gives the exit code: 1 when a budget is missed. */
 async function bench(): Promise<number> {
   const note = (line: string): void => void process.stderr.write(`${line}\n`);
-  if (!isInstalled('nginx')) {
-    note('nothing can be measured: the backend is nginx, which is not installed (apt-get install nginx)');
-    return 1;
-  }
   note('building dist/ …');
   await build();
   const rig = new Rig();
@@ -54,15 +51,15 @@ async function bench(): Promise<number> {
     const loadBefore = loadavg()[0]!;
     if (loadBefore > 0.5) note(`the machine is busy (load ${loadBefore.toFixed(2)}): compare ratios only`);
     const certificates = await makeCertificates(rig.folder);
-    const backend = (await startBackend(rig)).port;
-    const stage = { rig, backend, certificates };
+    const stage = { rig, origins: new Origins(rig), certificates };
+    const pace = { seconds: values.seconds!, rounds: values.rounds!, warmUp: values['warm-up']!, note };
+    const chosen = scenarios.filter(({ name }) => values.only === undefined || name === values.only);
     if (values.profile) {
-      process.stdout.write(await profileSidecars(stage, values.seconds!));
+      for (const scenario of chosen) process.stdout.write(await profileScenario(scenario, stage, pace));
       return 0;
     }
     const tables: Table[] = [];
-    for (const scenario of scenarios.filter(({ name }) => values.only === undefined || name === values.only)) {
-      const pace = { seconds: values.seconds!, rounds: values.rounds!, note };
+    for (const scenario of chosen) {
       const table = await runScenario(scenario, stage, pace);
       tables.push(table);
       process.stdout.write(`${renderTable(table)}\n`);

@@ -1,5 +1,5 @@
 // What Linux says about a process: CPU time and memory. https://man7.org/linux/man-pages/man5/proc.5.html
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** Microseconds of CPU time since the process began, all threads, and children that have ended. */
 export interface CpuTime {
@@ -26,14 +26,30 @@ export function parseStat(stat: string): CpuTime {
   return { userUs, sysUs };
 }
 
+/** A size that Linux gives as `Name:  123 kB`, in mebibytes. */
+function mebibytes(text: string, field: string, file: string): number {
+  const found = new RegExp(`^${field}:\\s+([0-9]+) kB$`, 'm').exec(text);
+  if (found === null) throw new Error(`no ${field} in ${file}`);
+  return Number(found[1]) / 1024;
+}
+
 /** Reads /proc/PID/smaps_rollup, which is exact where the counters of /proc/PID/status lag behind. */
 export function parseSmapsRollup(text: string): Memory {
-  const mebibytes = (field: string): number => {
-    const found = new RegExp(`^${field}:\\s+([0-9]+) kB$`, 'm').exec(text);
-    if (found === null) throw new Error(`no ${field} in smaps_rollup`);
-    return Number(found[1]) / 1024;
-  };
-  return { rssMib: mebibytes('Rss'), anonMib: mebibytes('Anonymous') };
+  const read = (field: string): number => mebibytes(text, field, 'smaps_rollup');
+  return { rssMib: read('Rss'), anonMib: read('Anonymous') };
+}
+
+/** Makes the memory that a process has now the most that it has had. */
+export const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, '5');
+
+/** The most memory (RSS) that a process has had since `forgetPeak`, in MiB. */
+export const peakMib = (pid: number): number =>
+  mebibytes(readFileSync(`/proc/${pid}/status`, 'utf8'), 'VmHWM', 'status');
+
+/** How many files a process may open that this one starts. */
+export function fileLimit(): number {
+  const found = /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  return found === null ? Number.POSITIVE_INFINITY : Number(found[1]);
 }
 
 /** The process and all that descend from it. */

@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { saturated } from './measure.ts';
 import type { Contender, Stage } from './peers/peer.ts';
-import { type Inspect, weftInbound, weftMtls, weftOutbound } from './peers/weft.ts';
+import { gist, type Started } from './rig.ts';
+import { missing, type Pace } from './run.ts';
+import type { Scenario } from './scenarios.ts';
 
 /** The part of a V8 CPU profile that is read here. */
 interface Profile {
@@ -33,24 +34,50 @@ export function selfTimes(profile: Profile): readonly SelfTime[] {
     .sort((a, b) => b.percent - a.percent);
 }
 
-/** Puts load on each role of the sidecar and gives, as text, where its time goes. */
-export async function profileSidecars(stage: Stage, seconds: number): Promise<string> {
-  const makers: readonly ((inspect: Inspect) => Contender)[] = [weftInbound, weftOutbound, weftMtls];
+/** Measures one round of each line of Weft, and gives, as text, where the time of its sidecars goes. */
+export async function profileScenario(scenario: Scenario, stage: Stage, pace: Pace): Promise<string> {
   const parts: string[] = [];
-  for (const [index, make] of makers.entries()) {
-    const folder = join(stage.rig.folder, `profile-${index}`);
-    mkdirSync(folder);
-    const path = await make({ nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${folder}`] }).start(stage);
-    await saturated(stage.rig, path, seconds);
-    for (const started of path.processes) await started.stop('SIGTERM');
-    for (const started of path.processes) {
-      // CPU.<date>.<time>.<pid>.<thread>.<number>.cpuprofile
-      const file = readdirSync(folder).find((name) => name.split('.')[3] === String(started.pid));
-      if (file === undefined) throw new Error(`${started.name} left no profile: ${started.output()}`);
-      const top = selfTimes(JSON.parse(readFileSync(join(folder, file), 'utf8')) as Profile).slice(0, 40);
-      const lines = top.map(({ where, percent }) => `${percent.toFixed(1).padStart(6)} %  ${where}`);
-      parts.push(`### ${started.name}, self time while not idle`, '', ...lines, '');
+  for (const [index, contender] of scenario.contenders.entries()) {
+    if (contender.inspected === undefined || missing(scenario, contender).length > 0) continue;
+    pace.note(`${scenario.name}: ${contender.name}: profile`);
+    const title = `### ${scenario.name}: ${contender.name}`;
+    try {
+      const folder = join(stage.rig.folder, `profile-${scenario.name}-${index}`);
+      mkdirSync(folder);
+      const inspected = contender.inspected({ nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${folder}`] });
+      parts.push(
+        ...(await profileContender(scenario, inspected, stage, pace, folder)).map((one) => `${title}: ${one}`),
+      );
+    } catch (error) {
+      parts.push(`${title}: no profile: ${(error as Error).message}\n`);
     }
   }
   return parts.join('\n');
+}
+
+async function profileContender(
+  scenario: Scenario,
+  contender: Contender,
+  { rig, origins, certificates }: Stage,
+  { seconds }: Pace,
+  folder: string,
+): Promise<readonly string[]> {
+  const { app } = contender;
+  const origin = await origins.of(app);
+  const ended: Started[] = [];
+  await rig.undo(async () => {
+    const path = await contender.start({ rig, origins, certificates });
+    ended.push(...path.processes);
+    await scenario.measure({ rig, path, app, origin, seconds }, contender);
+    // Told to end, not killed: the profile is written last.
+    for (const started of path.processes) await started.stop('SIGTERM');
+  });
+  return ended.map((started) => {
+    // CPU.<date>.<time>.<pid>.<thread>.<number>.cpuprofile
+    const file = readdirSync(folder).find((name) => name.split('.')[3] === String(started.pid));
+    if (file === undefined) throw new Error(`${started.name} left no profile: ${gist(started.output())}`);
+    const top = selfTimes(JSON.parse(readFileSync(join(folder, file), 'utf8')) as Profile).slice(0, 40);
+    const lines = top.map(({ where, percent }) => `${percent.toFixed(1).padStart(6)} %  ${where}`);
+    return [`self time of ${started.name} while not idle`, '', ...lines, ''].join('\n');
+  });
 }

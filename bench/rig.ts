@@ -1,10 +1,9 @@
 // Everything that a run starts: processes, each on its CPU, and a folder for their files. Nothing of it outlives the rig.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
-import { get } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -23,19 +22,25 @@ export interface Started {
   stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 }
 
+/** Gets each line that a process writes to stdout. */
+type OnLine = (line: string) => void;
+
 interface More {
   readonly env?: Readonly<Record<string, string>>;
-  /** Gets each line that it writes to stdout. */
-  readonly onLine?: (line: string) => void;
+  readonly onLine?: OnLine;
 }
 
 /** As much of a process's output as a message about its failure needs. */
 const outputKept = 16_384;
 
-/** The line of a process's output that says what went wrong: the first that speaks of an error, or else the last. */
+/**
+ * The line of a process's output that says what went wrong: the head of an exception, or else the first line that speaks of
+ * an error, or else the last. What V8 traces does not count.
+ */
 export function gist(output: string): string {
-  const lines = output.trim().split('\n');
-  return (lines.find((line) => /\berror\b/i.test(line)) ?? lines.at(-1)!).trim().slice(0, 400);
+  const lines = output.split('\n').filter((line) => line.trim() !== '' && !/^\[\d+:0x/.test(line));
+  const thrown = lines.find((line) => /^\w*Error\b.*:/.test(line));
+  return (thrown ?? lines.find((line) => /\berror\b/i.test(line)) ?? lines.at(-1) ?? '').trim().slice(0, 400);
 }
 
 /** Whether a program can be started by its name. */
@@ -88,13 +93,37 @@ export class Rig {
     };
   }
 
-  /** Runs a program to its end and gives what it wrote to stdout. Throws when it fails. */
-  async run(program: string, args: readonly string[], place: Place): Promise<string> {
+  /**
+   * Runs a program to its end and gives what it wrote to stdout. Throws when it fails, or has not ended after `limitS`
+   * seconds.
+   */
+  async run(program: string, args: readonly string[], place: Place, limitS: number, onLine?: OnLine): Promise<string> {
     const lines: string[] = [];
-    const { child, ended, output } = this.#spawn([program, ...args], place, { onLine: (line) => lines.push(line) });
+    const { child, ended, output } = this.#spawn([program, ...args], place, {
+      onLine: (line) => {
+        lines.push(line);
+        onLine?.(line);
+      },
+    });
+    const limit = setTimeout(() => child.kill('SIGKILL'), limitS * 1000);
     await ended;
-    if (child.exitCode !== 0) throw new Error(`${program} ${args.join(' ')}: ${gist(output()) || 'failed'}`);
-    return lines.join('\n');
+    clearTimeout(limit);
+    if (child.exitCode === 0) return lines.join('\n');
+    const why = child.signalCode === 'SIGKILL' ? `did not end within ${limitS} s` : gist(output()) || 'failed';
+    throw new Error(`${basename(program)} ${args.map((arg) => basename(arg)).join(' ')}: ${why}`);
+  }
+
+  /** Ends what a step started that then failed half-way. */
+  async undo(step: () => Promise<void>): Promise<void> {
+    const before = new Set(this.#children.keys());
+    try {
+      await step();
+    } catch (error) {
+      const since = [...this.#children].filter(([child]) => !before.has(child));
+      for (const [child] of since) child.kill('SIGKILL');
+      await Promise.all(since.map(([, ended]) => ended));
+      throw error;
+    }
   }
 
   #spawn(command: readonly string[], place: Place, more: More) {
@@ -148,28 +177,22 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** The status of one GET, or the code of the error that came instead. */
-function ask(port: number, path: string): Promise<number | string> {
-  return new Promise((resolve) => {
-    const request = get({ host: '127.0.0.1', port, path, agent: false, timeout: 2000 }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode ?? 0);
-    });
-    request.once('timeout', () => request.destroy(new Error('no answer within 2 s')));
-    request.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-  });
-}
+/** Asks what listens on a port, and says `ok` or what came instead. */
+export type Ask = (port: number) => Promise<string>;
 
-/** Waits for 200. Milliseconds it took; throws after 15 s or when the process ends. */
-export async function untilAnswers(process: Started, port: number, path: string): Promise<number> {
+/** Asks until the answer is `ok`. Milliseconds it took; throws after 15 s or when the process ends. */
+export async function untilOk(
+  process: Pick<Started, 'name' | 'check' | 'output'>,
+  port: number,
+  ask: Ask,
+): Promise<number> {
   const begin = performance.now();
   for (;;) {
-    const answer = await ask(port, path);
+    const answer = await ask(port);
     const took = performance.now() - begin;
-    if (answer === 200) return took;
+    if (answer === 'ok') return took;
     process.check();
-    if (took > 15_000)
-      throw new Error(`${process.name} did not answer with 200 but ${answer}: ${gist(process.output())}`);
+    if (took > 15_000) throw new Error(`${process.name} is not ready (${answer}): ${gist(process.output())}`);
     await delay(4);
   }
 }

@@ -1,5 +1,6 @@
 import { InvalidRun, warmUp } from './measure.ts';
-import type { Row, Sample, Table } from './metrics.ts';
+import type { Metric, Row, Sample, Table } from './metrics.ts';
+import { apps } from './origins/origins.ts';
 import type { Contender, Path, Stage } from './peers/peer.ts';
 import { isInstalled } from './rig.ts';
 import type { Scenario } from './scenarios.ts';
@@ -7,19 +8,32 @@ import type { Scenario } from './scenarios.ts';
 export interface Pace {
   readonly seconds: number;
   readonly rounds: number;
+  /** The longest that one contender is warmed up, in seconds: for machines so slow or busy that the requests do not come together. */
+  readonly warmUp: number;
   /** Told what happens now. */
   readonly note: (text: string) => void;
 }
 
+/** Programs that this contender would need and that are not there. */
+export const missing = (scenario: Scenario, contender: Contender): readonly string[] =>
+  [...new Set([...scenario.programs, ...contender.programs, ...apps[contender.app].programs])].filter(
+    (program) => !isInstalled(program),
+  );
+
+async function endPath(path: Path | undefined): Promise<void> {
+  for (const process of [...(path?.processes ?? []), ...(path?.helpers ?? [])]) await process.stop();
+}
+
 /** Measures A B C A B C …: what the machine does meanwhile then weighs on all of them alike. */
 export async function runScenario(scenario: Scenario, stage: Stage, pace: Pace): Promise<Table> {
+  const { rig, origins } = stage;
   const rounds = new Map<Contender, Sample[]>();
   const problems = new Map<Contender, string[]>();
   const paths = new Map<Contender, Path>();
   for (const contender of scenario.contenders) {
     rounds.set(contender, []);
-    const missing = [...scenario.programs, ...contender.programs].filter((program) => !isInstalled(program));
-    problems.set(contender, missing.length > 0 ? [`not measured: ${missing.join(', ')} not installed`] : []);
+    const programs = missing(scenario, contender);
+    problems.set(contender, programs.length > 0 ? [`not measured: ${programs.join(', ')} not installed`] : []);
   }
   const able = scenario.contenders.filter((contender) => problems.get(contender)!.length === 0);
   const attempt = async (contender: Contender, what: string, step: () => Promise<void>): Promise<void> => {
@@ -27,33 +41,41 @@ export async function runScenario(scenario: Scenario, stage: Stage, pace: Pace):
     try {
       await step();
     } catch (error) {
-      problems
-        .get(contender)!
-        .push(`${what}: ${error instanceof InvalidRun ? 'invalid: ' : ''}${(error as Error).message}`);
+      const problem = `${what}: ${error instanceof InvalidRun ? 'invalid: ' : ''}${(error as Error).message}`;
+      pace.note(`${scenario.name}: ${contender.name}: ${problem}`);
+      problems.get(contender)!.push(problem);
     }
   };
+  const start = (contender: Contender): Promise<void> =>
+    rig.undo(async () => {
+      paths.set(contender, await contender.start(stage));
+    });
   const stop = async (contender: Contender): Promise<void> => {
-    const path = paths.get(contender);
-    for (const process of [...(path?.processes ?? []), ...(path?.helpers ?? [])]) await process.stop();
+    await endPath(paths.get(contender));
     paths.delete(contender);
   };
 
+  // They stay for the other scenarios, so they must not begin as a part of a contender's start.
+  for (const { app } of able) await origins.of(app);
   if (!scenario.restarts)
     for (const contender of able)
       await attempt(contender, 'warm up', async () => {
-        const path = await contender.start(stage);
-        paths.set(contender, path);
-        await warmUp(stage.rig, path, contender.warmUpRequests);
+        await start(contender);
+        const { app, warmUpRequests } = contender;
+        const round = { rig, path: paths.get(contender)!, app, origin: await origins.of(app) };
+        await warmUp(round, warmUpRequests, pace.warmUp);
       });
   for (let round = 1; round <= pace.rounds; round++)
     for (const contender of able) {
       let sample: Sample = {};
-      await attempt(contender, `round ${round}`, async () => {
-        if (scenario.restarts) paths.set(contender, await contender.start(stage));
-        const path = paths.get(contender);
-        if (path === undefined) return;
-        sample = await scenario.measure(stage.rig, path, pace.seconds, contender);
-      });
+      if (scenario.restarts) await attempt(contender, 'start', () => start(contender));
+      const path = paths.get(contender);
+      if (path !== undefined)
+        await attempt(contender, `round ${round}`, async () => {
+          const { app } = contender;
+          const { seconds } = pace;
+          sample = await scenario.measure({ rig, path, app, origin: await origins.of(app), seconds }, contender);
+        });
       rounds.get(contender)!.push(sample);
       if (scenario.restarts) await stop(contender);
     }
@@ -69,6 +91,11 @@ export async function runScenario(scenario: Scenario, stage: Stage, pace: Pace):
   return { scenario: name, title, columns, rows: withAddedLatency(rows) };
 }
 
+const added: readonly (readonly [from: Metric, to: Metric])[] = [
+  ['p99Ms', 'addedP99Ms'],
+  ['jitterP99Ms', 'addedJitterP99Ms'],
+];
+
 /** p99 over that of the same round without any proxy, where there was one. */
 function withAddedLatency(rows: readonly Row[]): readonly Row[] {
   const direct = rows.find((row) => row.contender === 'no proxy');
@@ -76,9 +103,13 @@ function withAddedLatency(rows: readonly Row[]): readonly Row[] {
   return rows.map((row) => ({
     ...row,
     rounds: row.rounds.map((sample, round) => {
-      const without = direct.rounds[round]?.p99Ms;
-      if (row === direct || sample.p99Ms === undefined || without === undefined) return sample;
-      return { ...sample, addedP99Ms: sample.p99Ms - without };
+      const more: Sample = {};
+      for (const [from, to] of added) {
+        const without = direct.rounds[round]?.[from];
+        const value = sample[from];
+        if (row !== direct && value !== undefined && without !== undefined) more[to] = value - without;
+      }
+      return { ...sample, ...more };
     }),
   }));
 }

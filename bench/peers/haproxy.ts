@@ -1,26 +1,31 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Certificates } from '../certificates.ts';
-import { freePort, type Rig, untilAnswers } from '../rig.ts';
-import { backlog, type Contender, tls } from './peer.ts';
+import { apps, type Protocol } from '../origins/origins.ts';
+import { freePort, type Rig, untilOk } from '../rig.ts';
+import { backlog, type Contender, compiledWarmUp, mostConnections, type Shape, tls } from './peer.ts';
 
-/** One thread, no log, connections to the next hop shared and kept. */
-const config = (bind: string, server: string): string => `
+/** One thread, no log, connections to the next hop shared and kept. It wants two files for each connection, but needs one. */
+const config = (protocol: Protocol, bind: string, server: string): string => `
 global
   nbthread 1
-  maxconn 4096
+  maxconn ${mostConnections}
+  no strict-limits
 defaults
-  mode http
+  mode ${protocol === 'tcp' ? 'tcp' : 'http'}
+  maxconn ${mostConnections}
   timeout connect 5s
   timeout client 600s
   timeout server 600s
-  http-reuse always
+  ${protocol === 'tcp' ? '' : 'http-reuse always'}
 listen hop
   backlog ${backlog}
   bind ${bind}
   server next ${server}
 `;
 
+const plain = (protocol: Protocol): string => (protocol === 'h2' ? ' proto h2' : '');
+const alpn = (protocol: Protocol): string => (protocol === 'h2' ? ' alpn h2' : '');
 const tlsBind = ({ callee, root }: Certificates): string =>
   ` ssl crt ${callee.both} ca-file ${root} verify required ssl-min-ver TLSv1.3 ciphersuites ${tls.suite} curves ${tls.curve}`;
 const tlsServer = ({ caller, root }: Certificates): string =>
@@ -32,34 +37,27 @@ function startHaproxy(rig: Rig, name: string, port: number, text: string) {
   return rig.start(name, ['haproxy', '-db', '-q', '-f', file], 'proxy');
 }
 
-export const haproxyPlain: Contender = {
-  name: 'haproxy',
+export const haproxy = ({ app, between, name = 'haproxy' }: Shape): Contender => ({
+  name,
+  app,
   programs: ['haproxy'],
-  warmUpRequests: 10_000,
-  async start({ rig, backend }) {
-    const port = await freePort();
-    const started = startHaproxy(rig, 'haproxy', port, config(`127.0.0.1:${port}`, `127.0.0.1:${backend}`));
-    return { port, processes: [started], readyMs: await untilAnswers(started, port, '/') };
-  },
-};
-
-export const haproxyMtls: Contender = {
-  name: 'haproxy',
-  programs: ['haproxy'],
-  warmUpRequests: 10_000,
-  async start({ rig, backend, certificates }) {
-    const near = await freePort();
+  warmUpRequests: compiledWarmUp,
+  async start({ rig, origins, certificates }) {
+    const { protocol, ask } = apps[app];
+    const near = `127.0.0.1:${await freePort()}`;
+    const port = Number(near.split(':')[1]);
+    const origin = `127.0.0.1:${(await origins.of(app)).port}${plain(protocol)}`;
+    if (between === undefined) {
+      const started = startHaproxy(rig, 'haproxy', port, config(protocol, near + plain(protocol), origin));
+      return { port, processes: [started], readyMs: await untilOk(started, port, ask) };
+    }
     const far = await freePort();
-    const farBind = `127.0.0.1:${far}${tlsBind(certificates)}`;
+    const farBind = `127.0.0.1:${far}${tlsBind(certificates)}${alpn(between)}`;
+    const farServer = `127.0.0.1:${far}${tlsServer(certificates)}${alpn(between)}`;
     const processes = [
-      startHaproxy(rig, 'haproxy (callee)', far, config(farBind, `127.0.0.1:${backend}`)),
-      startHaproxy(
-        rig,
-        'haproxy (caller)',
-        near,
-        config(`127.0.0.1:${near}`, `127.0.0.1:${far}${tlsServer(certificates)}`),
-      ),
+      startHaproxy(rig, 'haproxy (callee)', far, config(protocol, farBind, origin)),
+      startHaproxy(rig, 'haproxy (caller)', port, config(protocol, near + plain(protocol), farServer)),
     ];
-    return { port: near, processes, readyMs: await untilAnswers(processes[1]!, near, '/') };
+    return { port, processes, readyMs: await untilOk(processes[1]!, port, ask) };
   },
-};
+});

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, type Place, type Rig, type Started, untilAnswers } from '../rig.ts';
-import { backlog, type Contender } from './peer.ts';
+import { askHttp } from '../ask.ts';
+import { freePort, type Place, type Rig, untilOk } from '../rig.ts';
+import { backlog, type Contender, compiledWarmUp } from './peer.ts';
 
 /** One process, one worker, no logs, connections kept open for as long as the run lasts. */
 const config = (listen: number, upstream: string, location: string): string => `
@@ -21,23 +22,26 @@ async function startNginx(rig: Rig, name: string, place: Place, port: number, te
   mkdirSync(folder);
   writeFileSync(join(folder, 'nginx.conf'), text);
   const started = rig.start(name, ['nginx', '-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')], place);
-  return { started, readyMs: await untilAnswers(started, port, '/') };
+  return { started, readyMs: await untilOk(started, port, askHttp('/')) };
 }
 
-/** What the proxies forward to: cheaper than any of them, so that it is never what is measured. */
-export async function startBackend(rig: Rig): Promise<{ readonly port: number; readonly started: Started }> {
+/** The origin of small HTTP/1.1 answers; gives its port. */
+export async function startBackend(rig: Rig): Promise<number> {
   const port = await freePort();
   const locations = `location / { return 200 "hello, mesh\\n"; } location /1k { return 200 "${'x'.repeat(1024)}"; }`;
-  const { started } = await startNginx(rig, 'backend', 'load', port, config(port, '', locations));
-  return { port, started };
+  await startNginx(rig, 'backend', 'load', port, config(port, '', locations));
+  return port;
 }
 
-export const nginxPlain: Contender = {
+/** One plain hop. */
+export const nginx: Contender = {
   name: 'nginx',
+  app: 'web',
   programs: ['nginx'],
-  warmUpRequests: 10_000,
-  async start({ rig, backend }) {
+  warmUpRequests: compiledWarmUp,
+  async start({ rig, origins }) {
     const port = await freePort();
+    const { port: backend } = await origins.of('web');
     const upstream = `upstream next { server 127.0.0.1:${backend}; keepalive 256; keepalive_requests 1000000000; keepalive_timeout 600s; }`;
     const location =
       'location / { proxy_pass http://next; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; }';
