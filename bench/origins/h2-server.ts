@@ -46,7 +46,15 @@ class Connection {
 
   constructor(socket: Socket) {
     this.#socket = socket.setNoDelay(true);
-    socket.on('data', (octets: Buffer) => this.#read(octets));
+    socket.on('data', (octets: Buffer) => {
+      try {
+        this.#read(octets);
+      } catch (error) {
+        // One who speaks something else loses this connection; the others are not concerned.
+        process.stderr.write(`origin: ${(error as Error).message}\n`);
+        socket.destroy();
+      }
+    });
     // A caller that goes away says so by a reset as often as not.
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {

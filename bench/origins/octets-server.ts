@@ -26,11 +26,13 @@ const server = createServer({ noDelay: true }, (socket) => {
   let toTake = 0;
   const obey = (text: string): void => {
     const [, verb, count] = /^(send|take) (\d+)\n$/.exec(text) ?? [];
-    if (verb === undefined) throw new Error(`neither send nor take: ${text.slice(0, 100)}`);
     if (verb === 'send') send(socket, Number(count));
-    else {
+    else if (verb === 'take') {
       toTake = Number(count);
       socket.write('go\n');
+    } else {
+      process.stderr.write(`origin: neither send nor take: ${text.slice(0, 100)}`);
+      socket.destroy();
     }
   };
   socket.on('data', (octets: Buffer) => {

@@ -39,7 +39,7 @@ describe('the programs beside the proxies', () => {
   const children: ChildProcess[] = [];
   const run = (file: string, order: object): ChildProcess => {
     const program = fileURLToPath(new URL(file, import.meta.url));
-    const child = spawn(process.execPath, [program, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [program, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'ignore'] });
     children.push(child);
     return child;
   };
@@ -78,6 +78,14 @@ describe('the programs beside the proxies', () => {
     const small = await startOrigin('./h2-server.ts', plain, askH2);
     expect(await askGrpc(small)).toBe('status 200, 12 octets, grpc-status missing');
     await startOrigin('./h2-server.ts', { delayMs: 0, grpc: true }, askGrpc);
+  });
+
+  test('survive one who speaks something else', async () => {
+    const h2 = await startOrigin('./h2-server.ts', plain, askH2);
+    const tcp = await startOrigin('./octets-server.ts', plain, askTcp);
+    expect(await askHttp('/')(h2)).not.toBe('ok');
+    expect(await askHttp('/')(tcp)).not.toBe('ok');
+    expect([await askH2(h2), await askTcp(tcp)]).toEqual(['ok', 'ok']);
   });
 
   test('hold answers back for as long as they are told', async () => {
