@@ -9,6 +9,9 @@ import { serviceKey } from '../policies/resource.ts';
 import { type AppHealth, appHealthOf, appHealthOptions } from './app-health/options.ts';
 import type { Limits } from './limits/limits.ts';
 import { limitOptions, limitsOf, whole } from './limits/options.ts';
+import type { AppProtocol } from './tcp/inbound.ts';
+import { tcpOptions, upstreamsOf } from './tcp/options.ts';
+import type { UpstreamSpec } from './tcp/upstreams.ts';
 
 const name = (describe: string, fallback?: string) => ({
   ...text(describe, 'NAME', fallback),
@@ -59,6 +62,7 @@ export const sidecarOptions = {
   'app-timeout': duration('time for the service itself to answer; gRPC calls bring their own', '60s'),
   'max-request-body': number('largest request body in octets; 0: no limit', 0, Number.MAX_SAFE_INTEGER, '0'),
   ...limitOptions,
+  ...tcpOptions,
   concurrency: whole('threads that carry traffic; each has its own connections and retry budgets', 1, 64, 1),
   'drain-delay': duration('time between leaving the registry and closing the listeners', '1s'),
   'drain-time': duration('time for requests under way when the sidecar is told to end', '30s'),
@@ -78,8 +82,8 @@ export interface SidecarConfig {
   readonly serviceKey: string;
   readonly instance: string;
   readonly app: Address;
-  readonly inbound: Address;
   readonly appHealth: AppHealth;
+  readonly inbound: Address;
   readonly outbound: Address;
   readonly admin: Address;
   readonly source:
@@ -102,6 +106,8 @@ export interface SidecarConfig {
   /** Infinity: no limit. */
   readonly maxRequestBody: number;
   readonly limits: Limits;
+  readonly appProtocol: AppProtocol;
+  readonly upstreams: readonly UpstreamSpec[];
   /** Threads that carry traffic. */
   readonly concurrency: number;
   readonly drainDelayMs: number;
@@ -125,6 +131,8 @@ export function readSidecarConfig(
   const problems: Issue[] = [...issues, ...missing(values)];
   if (problems.length > 0) throw new InvalidInput(problems);
   const { service = '', namespace = 'default', cert, key, ca } = values;
+  const calls = (values.calls ?? []).map((one) => (one.includes('/') ? one : serviceKey(namespace, one)));
+  const upstreams = upstreamsOf(values, namespace);
   const otlp = values.otlp ?? (env.OTEL_EXPORTER_OTLP_ENDPOINT || undefined);
   const certificates = cert === undefined || key === undefined || ca === undefined ? undefined : { cert, key, ca };
   return Object.freeze({
@@ -133,19 +141,21 @@ export function readSidecarConfig(
     serviceKey: serviceKey(namespace, service),
     instance: values.instance ?? `${service}-${randomUUID().slice(0, 8)}`,
     app: values.app!,
+    appHealth: appHealthOf(values),
     inbound: values.inbound!,
     outbound: values.outbound!,
     admin: values.admin!,
-    appHealth: appHealthOf(values),
     source: sourceOf(values),
     mtls: values.mtls ?? 'strict',
     certificates,
-    calls: (values.calls ?? []).map((one) => (one.includes('/') ? one : serviceKey(namespace, one))),
+    calls: [...new Set([...calls, ...upstreams.map((upstream) => upstream.service)])],
     weight: values.weight!,
     locality: values.locality ?? '',
     appTimeoutMs: values['app-timeout']! || Number.POSITIVE_INFINITY,
     maxRequestBody: values['max-request-body']! || Number.POSITIVE_INFINITY,
     limits: limitsOf(values),
+    appProtocol: values['app-protocol']!,
+    upstreams,
     concurrency: values.concurrency!,
     drainDelayMs: values['drain-delay']!,
     drainTimeMs: values['drain-time']!,
@@ -175,6 +185,9 @@ function missing(values: Given): readonly Issue[] {
       '--mtls',
       `${values.mtls ?? 'strict'} needs a certificate: give --control-plane, or --cert, --key and --ca, or --mtls off`,
     );
+  const chosenLater = upstreamsOf(values, '').some(({ address }) => 'port' in address && address.port === 0);
+  if (chosenLater && (values.concurrency ?? 1) > 1)
+    need('--upstream', 'with port 0 needs --concurrency 1: each thread would choose another port');
   return issues;
 }
 

@@ -9,7 +9,6 @@ import { loadFilters } from '../policies/load.ts';
 import { serviceKey } from '../policies/resource.ts';
 import { Chain } from './http/chain.ts';
 import type { ListenerContext } from './http/exchange.ts';
-import { H1Client } from './http/h1/client.ts';
 import type { Limits } from './limits/limits.ts';
 import { startOverload } from './limits/overload.ts';
 import { memoryReading, type Readings } from './limits/readings.ts';
@@ -21,12 +20,16 @@ import { Destinations } from './snapshot/destinations.ts';
 import { dumpSnapshot, type SnapshotDump } from './snapshot/dump.ts';
 import type { EndpointSpec, Inputs } from './snapshot/inputs.ts';
 import { serviceNames } from './snapshot/route-table.ts';
-import type { CompiledRule, Snapshot } from './snapshot/snapshot.ts';
+import type { CompiledRule, Destination, Snapshot } from './snapshot/snapshot.ts';
+import type { AppProtocol } from './tcp/inbound.ts';
+import type { TcpServer } from './tcp/server.ts';
+import { tcpServers } from './tcp/servers.ts';
+import { type UpstreamSpec, Upstreams } from './tcp/upstreams.ts';
 import type { Edge, Telemetry } from './telemetry/telemetry.ts';
 import type { LiveCredentials } from './tls/credentials.ts';
-import { type Connect, connector } from './upstream/connect.ts';
-import { Endpoint } from './upstream/endpoint.ts';
-import { type Open, Pool } from './upstream/pool.ts';
+import { connector } from './upstream/connect.ts';
+import type { Endpoint } from './upstream/endpoint.ts';
+import { httpEndpoint, MESH_PROTOCOLS } from './upstream/protocols.ts';
 
 export interface DataPlaneOptions {
   readonly namespace: string;
@@ -38,9 +41,13 @@ export interface DataPlaneOptions {
   readonly mtls: 'off' | 'permissive' | 'strict';
   /** Without them endpoints that have an identity cannot be reached, and only plain text can come in. */
   readonly credentials: LiveCredentials | undefined;
+  /** What the service beside us speaks; auto: as its resource says, else HTTP/1.1, and HTTP/2 for gRPC. */
+  readonly appProtocol?: AppProtocol;
   readonly appTimeoutMs: number;
   readonly maxRequestBody: number;
   readonly limits: Limits;
+  /** Local addresses that lead to one service each. */
+  readonly upstreams?: readonly UpstreamSpec[];
   /** How long requests to a service that was just heard of wait for its first endpoint, in ms. */
   readonly endpointGraceMs: number;
   /** Asks for a service that the snapshot does not have. */
@@ -88,14 +95,20 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   if (options.mtls !== 'off' && credentials === undefined)
     throw new Error(`mtls ${options.mtls} needs credentials to listen with`);
   const loop = new Loop(clock);
-  const connect = connector(credentials, telemetry.connections('outbound', 'upstream'), ['http/1.1']);
-  const destinations = new Destinations((spec) => endpoint(spec, connect, loop), clock, options.endpointGraceMs);
-  const app = endpoint(
+  const connect = connector(credentials, telemetry.connections('outbound', 'upstream'), MESH_PROTOCOLS);
+  const destinations = new Destinations(
+    (spec) => httpEndpoint(spec, connect, loop, options.limits),
+    clock,
+    options.endpointGraceMs,
+  );
+  const app = httpEndpoint(
     appSpec(options.app),
     connector(undefined, telemetry.connections('inbound', 'upstream'), []),
     loop,
+    options.limits,
   );
-  const rule = appRule(app, options);
+  const appDestination = destinationOf(app, options.serviceKey);
+  const rule = appRule(appDestination, options);
   const compiler = new Compiler({
     filters: await loadFilters(),
     destinations,
@@ -107,6 +120,13 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   const snapshot = new Live<Snapshot>({ revision: 0, services: new Map(), absent: new Set(), app: rule, ready: false });
   const serviceOf = serviceNames(options.namespace);
   let draining = false;
+  const { appProtocol: told = 'auto' } = options;
+  const appProtocol = (): AppProtocol =>
+    told === 'auto' ? (snapshot.current.services.get(options.serviceKey)?.protocol ?? 'auto') : told;
+  const heedApp = (): void => {
+    appDestination.http2 = ['http2', 'grpc'].includes(appProtocol());
+  };
+  heedApp();
 
   let turn: Promise<unknown> = Promise.resolve();
   const accept = (inputs: Inputs): Promise<readonly Issue[]> => {
@@ -114,6 +134,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
       const compiled = await compiler.compile(inputs);
       if ('issues' in compiled) return compiled.issues;
       snapshot.set(compiled.snapshot);
+      heedApp();
       return [];
     });
     turn = done.catch(() => undefined);
@@ -164,33 +185,49 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     random,
     draining: () => draining,
   });
-  const listen = async (direction: 'inbound' | 'outbound', address: Address): Promise<Listener> => {
+  const tcp = tcpServers({ app: appDestination, appProtocol, credentials, telemetry });
+  const listen = async (
+    direction: 'inbound' | 'outbound',
+    address: Address,
+    of: ListenerContext,
+    octets?: TcpServer,
+  ): Promise<Listener> => {
     if ('path' in address && options.sharing?.first === false) return listenedElsewhere(address);
     return startListener({
       address,
-      context: context(direction),
+      context: of,
       stats: telemetry.connections(direction, 'downstream'),
       credentials: direction === 'inbound' && options.mtls !== 'off' ? credentials : undefined,
       plainToo: options.mtls === 'permissive',
       sharedPort: options.sharing !== undefined,
+      ...(octets === undefined ? {} : { tcp: octets }),
       log,
     });
   };
+  const listenInbound = (): Promise<Listener> => {
+    const of = context('inbound');
+    return listen('inbound', options.inbound, of, tcp.inbound(of));
+  };
+  const upstreams = new Upstreams(({ service, address }) => {
+    const of = { ...context('outbound'), serviceOf: () => service };
+    return listen('outbound', address, of, tcp.outbound(service, of));
+  });
   const abandon = async (error: unknown): Promise<never> => {
     overload.close();
     for (const listener of listeners) await listener.close();
     throw error;
   };
-  const inbound = await listen('inbound', options.inbound).catch(abandon);
+  const inbound = await listenInbound().catch(abandon);
   listeners.push(inbound);
-  const outbound = await listen('outbound', options.outbound).catch(abandon);
+  const outbound = await listen('outbound', options.outbound, context('outbound')).catch(abandon);
   listeners.push(outbound);
+  for (const upstream of options.upstreams ?? []) listeners.push(await upstreams.open(upstream).catch(abandon));
 
   return {
     inbound,
     outbound,
     snapshot,
-    dump: () => Promise.resolve(dumpSnapshot(snapshot.current)),
+    dump: () => Promise.resolve(dumpSnapshot(snapshot.current, upstreams.dump())),
     accept,
     async drain(deadlineMs) {
       draining = true;
@@ -203,21 +240,12 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     },
     async close() {
       overload.close();
-      await Promise.all([inbound.close(), outbound.close()]);
+      await Promise.all(listeners.map((listener) => listener.close()));
       destinations.close();
-      app.pool.destroy();
+      app.destroy();
       loop.close();
     },
   };
-}
-
-/** Here, and nowhere else, is said which protocol is spoken to endpoints. */
-function endpoint(spec: EndpointSpec, connect: Connect, loop: Loop): Endpoint<H1Client> {
-  const open: Open<H1Client> = async (to, timeoutMs, pool) => {
-    const { socket, peer, stats } = await connect(to, timeoutMs);
-    return new H1Client(socket, peer, pool, loop, stats);
-  };
-  return new Endpoint(spec, new Pool(spec, open, loop));
 }
 
 function appSpec(address: Address): EndpointSpec {
@@ -226,21 +254,20 @@ function appSpec(address: Address): EndpointSpec {
   return { id: 'app', ...where, weight: 1, identity: '', locality: '', version: '' };
 }
 
-/** The one rule of the last hop: everything goes to the app. */
-function appRule(app: Endpoint, { serviceKey: service, appTimeoutMs, random }: DataPlaneOptions): CompiledRule {
+function destinationOf(app: Endpoint, service: string): Destination {
   const picker = { pick: () => app };
+  return { service, endpoints: [app], graceUntilMs: 0, http2: false, balancer: { build: () => picker }, picker };
+}
+
+/** The one rule of the last hop: everything goes to the app. */
+function appRule(app: Destination, { appTimeoutMs, random }: DataPlaneOptions): CompiledRule {
   const deadline = (ex: { deadlineMs: number; startMs: number }): undefined => {
     ex.deadlineMs = ex.startMs + appTimeoutMs;
   };
   return {
-    name: `app of ${service}`,
+    name: `app of ${app.service}`,
     chain: new Chain([{ onRequest: deadline }]),
-    backends: [
-      {
-        weight: 1,
-        destination: { service, endpoints: [app], graceUntilMs: 0, balancer: { build: () => picker }, picker },
-      },
-    ],
+    backends: [{ weight: 1, destination: app }],
     weight: 1,
     random,
   };

@@ -33,10 +33,12 @@ export async function runSidecar(
   const log = jsonLog({ level: config.logLevel, fields: { service: config.serviceKey } });
   try {
     const sidecar = await startSidecar(config, { clock: systemClock, random: systemRandom, log });
-    const { inbound, outbound, admin } = sidecar;
+    const { inbound, outbound, admin, upstreams } = sidecar;
     const addresses = { inbound, outbound, admin };
     const shown = Object.fromEntries(Object.entries(addresses).map(([name, where]) => [name, formatAddress(where)]));
-    process.stdout.write(`${JSON.stringify({ event: 'listening', ...shown })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ event: 'listening', ...shown, ...(Object.keys(upstreams).length > 0 ? { upstreams } : {}) })}\n`,
+    );
     await toldToEnd(config.exitWithStdin);
     await sidecar.drain();
     return 0;

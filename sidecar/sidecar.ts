@@ -9,6 +9,8 @@ import { startAppProbe } from './app-health/probe.ts';
 import type { SidecarConfig } from './config.ts';
 import type { Control } from './control.ts';
 import { type DataPlane, startDataPlane } from './data-plane.ts';
+import { limitsHere } from './limits/machine.ts';
+import { overloadText, REFUSING } from './limits/overload.ts';
 import { startTelemetry } from './telemetry/start-telemetry.ts';
 import { fileCredentials } from './tls/file-credentials.ts';
 import type { RunningIdentity } from './tls/identity.ts';
@@ -21,6 +23,8 @@ export interface Sidecar {
   readonly inbound: Address;
   readonly outbound: Address;
   readonly admin: Address;
+  /** Where services of its `upstreams` are, as text, by `namespace/name`. */
+  readonly upstreams: Readonly<Record<string, string>>;
   ready(): { readonly ready: boolean; readonly reason: string };
   /** Leaves the registry, then takes no more connections, then waits for what is under way; then closes. */
   drain(): Promise<void>;
@@ -71,6 +75,7 @@ export async function startSidecar(
     let control: Control | undefined;
     const traffic = {
       ...config,
+      limits: limitsHere(config.limits, config.concurrency),
       // From a file all is known at once; a control plane may still be hearing of the other sidecars itself.
       endpointGraceMs: source.from === 'control-plane' ? ENDPOINT_GRACE_MS : 0,
       credentials,
@@ -97,6 +102,11 @@ export async function startSidecar(
         appProblem: probe.problem(),
       });
     const tellReady = (): void => control?.setReady(ready().ready);
+    // The control plane is not told of an overload: the load would go to the others, and take them down, too.
+    const readyUnderLoad = (): { ready: boolean; reason: string } => {
+      const level = telemetry.overloadLevel();
+      return ready().ready && level > 0 ? { ready: level < REFUSING, reason: overloadText(level) } : ready();
+    };
     owned.push(dataPlane.snapshot.subscribe(tellReady));
 
     const drain = async (): Promise<void> => {
@@ -111,7 +121,7 @@ export async function startSidecar(
     const admin = own(
       await startAdmin({
         address: config.admin,
-        ready,
+        ready: readyUnderLoad,
         config: () => dataPlane.dump(),
         metrics: () => telemetry.metricsText(),
         info: () => ({
@@ -129,7 +139,13 @@ export async function startSidecar(
         log,
       }),
     );
-    const started = { inbound: dataPlane.inbound.address, outbound: dataPlane.outbound.address, admin: admin.address };
+    const { upstreams } = await dataPlane.dump();
+    const started = {
+      inbound: dataPlane.inbound.address,
+      outbound: dataPlane.outbound.address,
+      admin: admin.address,
+      upstreams: Object.fromEntries(upstreams.map(({ service, listen }) => [service, listen])),
+    };
 
     if (source.from === 'control-plane' && identity !== undefined && controlModule !== undefined) {
       const begin = async (running: RunningIdentity): Promise<void> => {

@@ -2,6 +2,7 @@ import { expositionType } from '../telemetry/exposition.ts';
 
 /** What the admin server shows and does; called at each request. */
 export interface AdminParts {
+  /** `reason`: why it is not ready, or what is to be said although it is; '' for nothing. */
   readonly ready: () => { readonly ready: boolean; readonly reason: string };
   /** What the sidecar runs, or a promise of it. Whoever gives it leaves secrets out. */
   readonly config: () => unknown;
@@ -54,7 +55,8 @@ export const pages: readonly Page[] = [
     summary: '200 when requests are carried; 503 and the reason otherwise',
     answer(parts) {
       const { ready, reason } = parts.ready();
-      return ready ? json({ ready: true }) : problem(503, 'NOT_READY', 'this sidecar carries no requests now', reason);
+      if (ready) return json({ ready: true, ...(reason === '' ? {} : { note: reason }) });
+      return problem(503, 'NOT_READY', 'this sidecar carries no requests now', reason);
     },
   },
   {
@@ -106,7 +108,7 @@ function indexPage(parts: AdminParts): Answer {
 <html lang="en"><head><meta charset="utf-8"><title>Weft sidecar</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem;color-scheme:light dark}td{padding-right:1.5rem}</style></head>
 <body><h1>Weft sidecar</h1>
-<p>${ready ? 'Ready.' : `Not ready: ${escapeHtml(reason)}.`}</p>
+<p>${[ready ? 'Ready' : 'Not ready', ...(reason === '' ? [] : [escapeHtml(reason)])].join(': ')}.</p>
 <table>${rows.join('\n')}</table>
 <pre>${escapeHtml(JSON.stringify(parts.info(), null, 2) ?? '')}</pre>
 </body></html>

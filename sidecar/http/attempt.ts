@@ -28,7 +28,8 @@ export function startAttempt(ex: HttpExchange): void {
   ex.endpoint = endpoint;
   endpoint.active++;
   ex.attemptDeadlineMs = ex.context.loop.nowMs + ex.attemptTimeoutMs;
-  const idle = endpoint.pool.takeIdle();
+  const pool = endpoint.pool(ex.destination!.http2 || ex.grpc);
+  const idle = pool.takeIdle();
   if (idle !== undefined) {
     send(ex, idle);
     return;
@@ -36,7 +37,7 @@ export function startAttempt(ex: HttpExchange): void {
   const { turn, attempts } = ex;
   const current = (): boolean => ex.turn === turn && ex.attempts === attempts && ex.zone === 'routed';
   ex.downstream.pauseBody();
-  const cancel = endpoint.pool.lease(
+  const cancel = pool.lease(
     ex.connectTimeoutMs,
     (client) => {
       ex.cancelWait = undefined;
@@ -225,7 +226,7 @@ export function fail(ex: HttpExchange, reply: Reply): void {
   if (ex.grpc) record.grpcStatus = grpcStatusOf(reply.code);
   finish(ex, () => {
     if (canReply) ex.downstream.sendReply(ex, reply);
-    else if (ex.grpc) ex.downstream.sendEnd(grpcTrailers(reply));
+    else if (ex.grpc) ex.downstream.sendEnd(grpcTrailers(reply), true);
     else ex.downstream.reset();
   });
 }

@@ -9,7 +9,6 @@ import type { CompiledRule, Destination, Snapshot } from '../snapshot/snapshot.t
 import { newRecord } from '../telemetry/record.ts';
 import type { Edge, ExchangeRecord, Tracer } from '../telemetry/telemetry.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
-import type { Pooled } from '../upstream/pool.ts';
 import { isGrpc } from './grpc/call.ts';
 import { Fields } from './message/fields.ts';
 import { Head } from './message/head.ts';
@@ -25,8 +24,11 @@ export interface Downstream {
   /** A 1xx response. */
   sendInterim(upstream: Upstream): void;
   sendBody(buf: Buffer, start: number, end: number): void;
-  /** `trailers`: fields after the body, for callers whose protocol has a place for them; gone when this returns. */
-  sendEnd(trailers?: Head): void;
+  /**
+   * `trailers`: fields after the body, for callers whose protocol has a place for them; gone when this returns. `own`:
+   * they are the mesh's, and not those of the response.
+   */
+  sendEnd(trailers?: Head, own?: boolean): void;
   /** The response cannot be completed: ends so that the caller can tell. */
   reset(): void;
   /** The request's body: no more for now. */
@@ -45,7 +47,7 @@ export interface Downstream {
 }
 
 /** One attempt's stream to an endpoint. */
-export interface Upstream extends Pooled {
+export interface Upstream {
   /** Of the response, once it is there. */
   readonly head: Head;
   readonly info: ResponseInfo;

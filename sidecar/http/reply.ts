@@ -21,11 +21,21 @@ export function problemBody(ex: HttpExchange, reply: Reply): string {
   })}\n`;
 }
 
-/** Status line and fields of a reply, up to and without those of the connection. */
+/** Fields of a reply, without its length and those of the connection. */
+export const replyFields = (reply: Reply): readonly (readonly [name: string, value: string])[] => [
+  ...reply.headers,
+  ...(reply.code === 'REDIRECT'
+    ? []
+    : ([
+        ['weft-error', reply.code],
+        ['content-type', 'application/problem+json'],
+      ] as const)),
+];
+
+/** Status line and fields of a reply in HTTP/1.1, up to and without those of the connection. */
 export function replyHead(reply: Reply, length: number): string {
   let head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? 'Reply'}\r\n`;
-  for (const [name, value] of reply.headers) head += `${name}: ${value}\r\n`;
-  if (reply.code !== 'REDIRECT') head += `weft-error: ${reply.code}\r\ncontent-type: application/problem+json\r\n`;
+  for (const [name, value] of replyFields(reply)) head += `${name}: ${value}\r\n`;
   return `${head}content-length: ${length}\r\n`;
 }
 

@@ -14,7 +14,6 @@ import type { Readings } from './readings.ts';
 /** Rungs of the ladder, by what happens from there on. */
 export const CLOSING = 1;
 export const REFUSING = 2;
-export const SHEDDING = 3;
 
 const SAMPLE_MS = 100;
 /** How long the loop must have been late without a break: one collection of garbage is no overload. */
@@ -44,8 +43,11 @@ const effects = [
   'all is carried again',
   'connections end behind their answers',
   'new requests and connections are refused',
-  'what holds most memory is reset',
+  'new requests and connections are refused, and what holds most memory is reset',
 ];
+
+/** What a rung means, for people. */
+export const overloadText = (level: number): string => `overloaded, so ${effects[level]}`;
 
 /** Begins to look at the readings, ten times a second. */
 export function startOverload(options: {
@@ -59,6 +61,8 @@ export function startOverload(options: {
   const { limits, read, relief, stats, clock, log } = options;
   const memory = new Pressure(limits.overloadMemory, 0, 0.97);
   const delay = new Pressure(limits.overloadDelayMs, LATE_FOR_MS, 1);
+  /** Exchanges since the last line of the log. */
+  let shed = 0;
   const overload = { level: 0, refusal: refusals.memory, close: () => cancel() };
 
   const look = (): void => {
@@ -73,17 +77,19 @@ export function startOverload(options: {
     overload.refusal = byMemory >= byDelay ? refusals.memory : refusals.delay;
     // Connections that rest hold memory and cost no time; to open them again would.
     if (memoryBefore < CLOSING && byMemory >= CLOSING) relief.closeIdle();
-    const shed = byMemory >= SHEDDING ? relief.shed() : 0;
-    if (overload.level === before && shed === 0) return;
+    // By the reading: the rung comes down late, and what is under way by then should live.
+    if (reading.memory >= limits.overloadMemory[2]) shed += relief.shed();
+    if (overload.level === before) return;
     stats.level(overload.level);
     const fields = {
-      level: overload.level,
+      rung: overload.level,
       effect: effects[overload.level] ?? '',
       memory: `${Math.round(reading.memory * 100)} %`,
       lateMs: Math.round(reading.lateMs),
-      ...(shed === 0 ? {} : { shed }),
+      shed,
     };
-    if (overload.level >= before) log.warn('overload', fields);
+    shed = 0;
+    if (overload.level > before) log.warn('overload', fields);
     else log.info('overload', fields);
   };
   let cancel = clock.after(SAMPLE_MS, look);

@@ -4,12 +4,13 @@ import { createServer as createTls, type TLSSocket, type Server as TlsServer } f
 import { type Address, formatAddress } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
 import type { HttpExchange, ListenerContext } from '../http/exchange.ts';
-import { H1Server } from '../http/h1/server.ts';
+import { TCP_PROTOCOL, type TcpServer } from '../tcp/server.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import { contextOptions } from '../tls/contexts.ts';
 import type { Credentials, LiveCredentials } from '../tls/credentials.ts';
 import { checkPeer } from '../tls/verify.ts';
-import { Detect } from './detect.ts';
+import { Connections } from './connections.ts';
+import { type Serving, serve } from './serve.ts';
 
 const HANDSHAKE_MS = 10_000;
 /** Connections of one listener; more are closed at once. */
@@ -31,12 +32,8 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** A connection, whatever it speaks. */
-interface Open {
-  drain(): void;
-  destroy(): void;
-  exchanges?(visit: (ex: HttpExchange) => void): void;
-}
+/** Takes a socket whose caller is known. `protocol`: as its handshake has agreed; `silent`: it had time to speak. */
+type Take = (socket: Socket, peer: string, protocol?: string, silent?: boolean) => void;
 
 /**
  * Opens a listener. With credentials it speaks TLS 1.3 only and asks every caller for a certificate of our mesh;
@@ -51,52 +48,37 @@ export async function startListener(options: {
   readonly plainToo?: boolean;
   /** Other threads of this process listen at the same port, and the system spreads connections over them. */
   readonly sharedPort?: boolean;
+  /** Who takes connections that do not carry HTTP; without it all of them do. */
+  readonly tcp?: TcpServer;
   readonly log: Log;
 }): Promise<Listener> {
-  const { context, stats, credentials, plainToo = false, sharedPort = false, log } = options;
-  const open = new Set<Open>();
+  const { context, stats, credentials, plainToo = false, sharedPort = false, tcp, log } = options;
+  const connections = new Connections();
+  const serving = { context, stats, connections, tcp };
   const sockets = new Set<Socket>();
-  const whenEmpty: (() => void)[] = [];
   let draining = false;
 
-  const serve = (socket: Socket, peer: string): void => {
-    if (open.size >= MAX_CONNECTIONS || draining) {
+  const take: Take = (socket, peer, protocol = '', silent = false) => {
+    if (connections.size >= MAX_CONNECTIONS || draining) {
       socket.destroy();
       return;
     }
     const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unix';
-    context.loop.turn(() => {
-      const gone = (one: Open): void => {
-        open.delete(one);
-        stats.closed();
-        if (open.size === 0) for (const done of whenEmpty.splice(0)) done();
-      };
-      const detect: Detect = new Detect(
-        socket,
-        context,
-        false,
-        (wire) => {
-          open.delete(detect);
-          const connection = new H1Server(wire, { peer, address }, context, () => gone(connection));
-          open.add(connection);
-          return connection;
-        },
-        () => gone(detect),
-      );
-      open.add(detect);
-      stats.opened();
-    });
+    serve({ socket, caller: { peer, address, secure: peer !== '' }, protocol, silent }, serving);
   };
 
-  const secure = credentials === undefined ? undefined : tlsServer(credentials, serve, stats, log);
-  const server = secure === undefined ? plainServer(serve) : plainToo ? eitherServer(secure, serve) : secure;
+  const tls = credentials === undefined ? undefined : tlsServer(credentials, take, stats, log);
+  const server = tls === undefined ? plainServer(take) : plainToo ? eitherServer(tls, take, serving) : tls;
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
   server.maxConnections = MAX_CONNECTIONS + 1000;
   const unsubscribe = credentials?.subscribe((next) => {
-    if (next !== undefined && secure !== undefined) setContext(secure, next);
+    if (next === undefined || tls === undefined) return;
+    setContext(tls, next);
+    // What is open was proved with the certificate before: callers move to a new connection, and lose nothing.
+    connections.renew();
   });
   await listen(server, options.address, sharedPort);
   server.on('error', (error) =>
@@ -109,25 +91,21 @@ export async function startListener(options: {
   const drain = (): void => {
     draining = true;
     server.close();
-    for (const connection of open) connection.drain();
+    connections.drain();
   };
   return {
     address,
     get connections() {
-      return open.size;
+      return connections.size;
     },
     drain,
-    closeIdle() {
-      for (const connection of open) connection.drain();
-    },
-    exchanges(visit) {
-      for (const connection of open) connection.exchanges?.(visit);
-    },
-    empty: () => (open.size === 0 ? Promise.resolve() : new Promise((done) => whenEmpty.push(done))),
+    closeIdle: () => connections.drain(),
+    exchanges: (visit) => connections.exchanges(visit),
+    empty: () => connections.empty(),
     async close() {
       unsubscribe?.();
       const closed = new Promise<void>((done) => (server.listening ? server.close(() => done()) : done()));
-      for (const connection of open) connection.destroy();
+      connections.destroy();
       // Those in the middle of a handshake have no connection yet.
       for (const socket of sockets) socket.destroy();
       await closed;
@@ -146,40 +124,46 @@ export const listenedElsewhere = (address: Address): Listener => ({
   close: () => Promise.resolve(),
 });
 
-function plainServer(serve: (socket: Socket, peer: string) => void): Server {
+function plainServer(take: Take): Server {
   // Paused until its reads can go to the shared buffer.
   const server = createPlain({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-  server.on('connection', (socket) => serve(socket, ''));
+  server.on('connection', (socket) => take(socket, ''));
   return server;
 }
 
 /** Tells TLS from plain text by the first octet: a handshake record begins with 22, which no method does. */
-function eitherServer(secure: TlsServer, serve: (socket: Socket, peer: string) => void): Server {
+function eitherServer(secure: TlsServer, take: Take, { context, tcp }: Pick<Serving, 'context' | 'tcp'>): Server {
   const server = createPlain({ allowHalfOpen: true, noDelay: true });
   server.on('connection', (socket) => {
-    socket.setTimeout(HANDSHAKE_MS, () => socket.destroy());
-    socket.on('error', () => socket.destroy());
-    socket.once('data', (first: Buffer) => {
+    const beSilent = tcp?.mayBeSilent() === true;
+    const onFirst = (first: Buffer): void => {
       socket.pause();
       socket.setTimeout(0);
       socket.unshift(first);
       if (first[0] === 22) secure.emit('connection', socket);
-      else serve(socket, '');
+      else take(socket, '');
+    };
+    socket.setTimeout(beSilent ? context.limits.detectMs : HANDSHAKE_MS, () => {
+      if (!beSilent) {
+        socket.destroy();
+        return;
+      }
+      socket.setTimeout(0);
+      socket.off('data', onFirst);
+      socket.pause();
+      take(socket, '', '', true);
     });
+    socket.on('error', () => socket.destroy());
+    socket.once('data', onFirst);
   });
   return server;
 }
 
-function tlsServer(
-  credentials: LiveCredentials,
-  serve: (socket: Socket, peer: string) => void,
-  stats: ConnectionStats,
-  log: Log,
-): TlsServer {
+function tlsServer(credentials: LiveCredentials, take: Take, stats: ConnectionStats, log: Log): TlsServer {
   const server = createTls({
     requestCert: true,
     rejectUnauthorized: true,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: ['h2', 'http/1.1', TCP_PROTOCOL],
     handshakeTimeout: HANDSHAKE_MS,
     pauseOnConnect: true,
     allowHalfOpen: true,
@@ -197,7 +181,7 @@ function tlsServer(
       return;
     }
     stats.handshake(true, '');
-    serve(socket, checked.spiffeId);
+    take(socket, checked.spiffeId, socket.alpnProtocol || '');
   });
   server.on('tlsClientError', (error, socket) => {
     stats.handshake(false, 'handshake');

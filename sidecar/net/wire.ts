@@ -14,8 +14,13 @@ export interface WireOwner {
   onDrained(): void;
 }
 
+/** Hears nothing: for the moment between a connection and the one who speaks on it. */
+export const nobody: WireOwner = { onOctets() {}, onEnd() {}, onClose() {}, onDrained() {} };
+
 /** Above this much output in waiting, whoever produces it should pause. */
 const HIGH_OCTETS = 64 * 1024;
+/** Above this much in one turn, a shared connection makes its exchanges wait for the next. */
+const CROWD_OCTETS = 128 * 1024;
 
 /**
  * One TCP or TLS connection: octets in through the loop's read buffer, octets out through one buffer that is written
@@ -61,6 +66,19 @@ export class Wire implements Flushable {
 
   get paused(): boolean {
     return this.#paused;
+  }
+
+  /** How often output has been handed on; what was put together since the last time can still be changed. */
+  flushes = 0;
+
+  /**
+   * True when so much output has been put together that whoever has a choice should wait for `onDrained`, which is then
+   * sure to come. For connections that many exchanges share.
+   */
+  get crowded(): boolean {
+    if (this.#length <= CROWD_OCTETS && !this.#congested) return false;
+    this.#congested = true;
+    return true;
   }
 
   /** Octets of output that have been put together or are on their way to the kernel. */
@@ -148,6 +166,7 @@ export class Wire implements Flushable {
     const out = this.#out!;
     const length = this.#length;
     this.octetsOut += length;
+    this.flushes++;
     this.#out = undefined;
     this.#length = 0;
     this.#inFlight = out;
@@ -156,6 +175,7 @@ export class Wire implements Flushable {
       this.#inFlight = undefined;
       this.#inFlightLength = 0;
       this.loop.giveBuffer(out);
+      if (this.#congested) this.#drained();
     } else if (length > HIGH_OCTETS && this.#inFlight !== undefined) this.#congested = true;
   }
 
@@ -170,13 +190,15 @@ export class Wire implements Flushable {
       if (this.#length > 0) this.flush();
       if (this.flushed) {
         if (this.#ending) this.socket.end();
-        if (this.#congested) {
-          this.#congested = false;
-          this.owner.onDrained();
-        }
+        if (this.#congested) this.#drained();
       }
     });
   };
+
+  #drained(): void {
+    this.#congested = false;
+    this.owner.onDrained();
+  }
 
   /** Sends what is left, then says that no more will come. Reading goes on. */
   end(): void {

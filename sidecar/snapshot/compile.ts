@@ -65,6 +65,8 @@ class Pass {
   readonly #inputs: Inputs;
   readonly #keptBefore: ReadonlyMap<string, object>;
   readonly #policies: readonly Attached[];
+  /** Services whose endpoints speak HTTP/2. */
+  readonly #http2 = new Set<string>();
   readonly #names: ReadonlySet<string>;
 
   constructor(options: CompileOptions, inputs: Inputs, keptBefore: ReadonlyMap<string, object>) {
@@ -116,6 +118,7 @@ class Pass {
     const kind = this.#options.filters.get(resource?.kind ?? '');
     const facts = resource && this.#compiled(resource, (env) => kind?.compileService?.(resource, env));
     const protocol = facts?.protocol ?? 'auto';
+    if (protocol === 'http2' || protocol === 'grpc') this.#http2.add(key);
     return {
       key,
       protocol,
@@ -207,7 +210,7 @@ class Pass {
     for (const key of this.#names) {
       const balancer = this.#policyFilters('backend', placesOf(key), key).find((filter) => filter.balancer)?.balancer;
       const specs = this.#inputs.endpoints.get(key)?.values() ?? [];
-      this.#options.destinations.update(key, specs, balancer as Balancer);
+      this.#options.destinations.update(key, specs, balancer as Balancer, this.#http2.has(key));
     }
     this.#options.destinations.keepOnly(this.#names);
   }

@@ -30,15 +30,23 @@ export class Destinations {
     let found = this.#byService.get(service);
     if (found === undefined) {
       const graceUntilMs = this.#clock.now() + this.#graceMs;
-      found = { service, endpoints: [], graceUntilMs, balancer: noBalancer, picker: noBalancer.build([]) };
+      found = {
+        service,
+        endpoints: [],
+        graceUntilMs,
+        http2: false,
+        balancer: noBalancer,
+        picker: noBalancer.build([]),
+      };
       this.#byService.set(service, found);
     }
     return found;
   }
 
   /** Puts this list of endpoints and this balancer in force. */
-  update(service: string, specs: Iterable<EndpointSpec>, balancer: Balancer): void {
+  update(service: string, specs: Iterable<EndpointSpec>, balancer: Balancer, http2: boolean): void {
     const destination = this.get(service);
+    destination.http2 = http2;
     const before = new Map(destination.endpoints.map((endpoint) => [endpoint.id, endpoint]));
     const endpoints: Endpoint[] = [];
     for (const spec of specs) {
@@ -66,15 +74,20 @@ export class Destinations {
     }
   }
 
+  /** What is sent from now on goes over new connections. */
+  renew(): void {
+    for (const { endpoints } of this.#byService.values()) for (const endpoint of endpoints) endpoint.renew();
+  }
+
   #leave(endpoint: Endpoint): void {
-    endpoint.pool.close();
+    endpoint.close();
     this.#leaving.add(endpoint);
-    for (const one of this.#leaving) if (one.pool.connections === 0) this.#leaving.delete(one);
+    for (const one of this.#leaving) if (one.connections === 0) this.#leaving.delete(one);
   }
 
   close(): void {
-    for (const { endpoints } of this.#byService.values()) for (const endpoint of endpoints) endpoint.pool.destroy();
-    for (const endpoint of this.#leaving) endpoint.pool.destroy();
+    for (const { endpoints } of this.#byService.values()) for (const endpoint of endpoints) endpoint.destroy();
+    for (const endpoint of this.#leaving) endpoint.destroy();
     this.#byService.clear();
     this.#leaving.clear();
   }

@@ -1,9 +1,10 @@
+import type { UpstreamDump } from '../tcp/upstreams.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** The snapshot in force, for people: what can be called, by which rules, at which endpoints. Has no secrets in it. */
 export type SnapshotDump = ReturnType<typeof dumpSnapshot>;
 
-export function dumpSnapshot(snapshot: Snapshot) {
+export function dumpSnapshot(snapshot: Snapshot, upstreams: readonly UpstreamDump[] = []) {
   const services = [...snapshot.services.values()].map(({ key, protocol, rules }) => ({
     service: key,
     protocol,
@@ -32,10 +33,11 @@ export function dumpSnapshot(snapshot: Snapshot) {
         identity: endpoint.spec.identity,
         weight: endpoint.weight,
         active: endpoint.active,
-        connections: endpoint.pool.connections,
+        connections: endpoint.connections,
       })),
     })),
     absent: [...snapshot.absent],
+    upstreams,
   };
 }
 

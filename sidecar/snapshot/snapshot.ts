@@ -62,6 +62,8 @@ export interface Destination {
   endpoints: readonly Endpoint[];
   /** Monotonic ms until which its first endpoints may still be on their way: requests wait for them so long. */
   readonly graceUntilMs: number;
+  /** Its endpoints speak HTTP/2 where nothing else says so: in plain text, with prior knowledge. */
+  http2: boolean;
   balancer: Balancer;
   picker: Picker;
 }

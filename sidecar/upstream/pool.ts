@@ -27,7 +27,7 @@ export interface Pooled {
 }
 
 /** The connections to one endpoint, for whoever sends requests there. */
-export interface Connections<out C extends Pooled> {
+export interface Connections<out C> {
   /** An idle connection, when there is one. */
   takeIdle(): C | undefined;
   /** A connection as soon as there is one. Gives the function that ends the wait. */
@@ -38,6 +38,8 @@ export interface Connections<out C extends Pooled> {
   ): () => void;
   /** How many are open. */
   readonly connections: number;
+  /** What is open takes no more requests once those under way are over. */
+  renew(): void;
   /** Closes idle connections now and busy ones as they end. Requests that wait already are still served. */
   close(): void;
   /** Closes everything now. */
@@ -162,6 +164,11 @@ export class Pool<C extends Pooled> implements Connections<C> {
 
   get connections(): number {
     return this.#all.size;
+  }
+
+  renew(): void {
+    for (const connection of this.#all) connection.expiresMs = Number.NEGATIVE_INFINITY;
+    for (const connection of [...this.#idle]) connection.destroy();
   }
 
   close(): void {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Loop, Watched } from '../../net/loop.ts';
 import { Wire, type WireOwner } from '../../net/wire.ts';
 import type { ConnectionStats } from '../../telemetry/telemetry.ts';
-import type { Pool } from '../../upstream/pool.ts';
+import type { Pool, Pooled } from '../../upstream/pool.ts';
 import * as attempt from '../attempt.ts';
 import type { HttpExchange, Upstream } from '../exchange.ts';
 import * as flow from '../flow.ts';
@@ -24,7 +24,7 @@ const DISCARD_MS = 1000;
 type State = 'idle' | 'head' | 'body' | 'closed';
 
 /** One HTTP/1.1 connection to an endpoint, in the role of the client. Carries one exchange at a time. */
-export class H1Client implements Upstream, WireOwner, Watched {
+export class H1Client implements Upstream, Pooled, WireOwner, Watched {
   readonly head = new Head();
   readonly info = new ResponseInfo();
   /** SPIFFE ID that the endpoint proved; '' over plain text. */

@@ -7,13 +7,14 @@ import * as attempt from '../attempt.ts';
 import { type Downstream, errorReply, HttpExchange, type ListenerContext, type Upstream } from '../exchange.ts';
 import * as flow from '../flow.ts';
 import { forward, refuse } from '../forward.ts';
+import { forwardedText } from '../forwarded.ts';
 import { INCOMPLETE, INVALID } from '../message/head.ts';
 import type { Framing } from '../message/request.ts';
 import { TargetReader } from '../message/target.ts';
 import { readRequest } from './request.ts';
 import { RequestBody } from './request-body.ts';
 import { RequestHeads } from './request-heads.ts';
-import { forwardedFields, writeChunk } from './write-request.ts';
+import { writeChunk } from './write-request.ts';
 import { responseFraming, writeInterim, writeReply, writeResponse } from './write-response.ts';
 
 /**
@@ -58,7 +59,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   ) {
     this.peer = identity.peer;
     this.address = identity.address;
-    this.forwarded = forwardedFields(identity, context.spiffeId());
+    this.forwarded = forwardedText(identity, context.spiffeId());
     this.#context = context;
     this.#onClosed = onClosed;
     this.#ex = new HttpExchange(context, this);
@@ -76,6 +77,9 @@ export class H1Server implements Downstream, WireOwner, Watched {
     if (this.#phase === 'head' && this.#heads.empty)
       this.deadlineMs = Math.min(this.deadlineMs, this.#context.loop.clock.now() + this.#context.limits.drainIdleMs);
   }
+
+  /** Idle keep-alive connections of HTTP/1.1 cannot be told to move; they have their age. */
+  renew(): void {}
 
   destroy(): void {
     this.#wire.destroy();

@@ -1,42 +1,12 @@
 import type { Wire } from '../../net/wire.ts';
 import type { HttpExchange } from '../exchange.ts';
+import { forwardedText } from '../forwarded.ts';
+import { droppedOfRequest, isNominated } from '../hop-fields.ts';
 import type { Head } from '../message/head.ts';
-import { LOOKALIKE, nameId, OURS } from '../message/names.ts';
+import { nameId } from '../message/names.ts';
 import { writeTrace } from './write-trace.ts';
 
 const known = nameId;
-const dropTable = (names: readonly (keyof typeof nameId)[]): Uint8Array => {
-  const table = new Uint8Array(LOOKALIKE + 1);
-  table[LOOKALIKE] = 1;
-  table[OURS] = 1;
-  for (const name of names) table[known[name]] = 1;
-  return table;
-};
-
-/** Fields that are never sent on as they came: of one connection only, framing, or ours to say. RFC 9110 section 7.6.1. */
-const hop = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'upgrade',
-  'http2-settings',
-  'transfer-encoding',
-  'content-length',
-  'expect',
-  'weft-error',
-  'x-forwarded-client-cert',
-  'traceparent',
-  'x-request-id',
-] as const;
-const dropOutbound = dropTable(hop);
-// The hop from a verified sidecar keeps what its app said; a stranger's word about addresses is not passed on.
-const dropInbound = dropTable([...hop, 'x-forwarded-for']);
-const dropStranger = dropTable([...hop, 'x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'forwarded']);
-
 const chunkHeads = Array.from({ length: 4096 }, (_, size) => `${size.toString(16)}\r\n`);
 /** Puts one chunk on the wire, its size in lower-case hexadecimal and without extension. RFC 9112 section 7.1. */
 export function writeChunk(wire: Wire, buf: Buffer, start: number, end: number): void {
@@ -52,7 +22,6 @@ export function writeRequest(wire: Wire, ex: HttpExchange): void {
   wire.room(head.fieldsEnd + 1024);
   const verified = ex.peer !== '';
   const inbound = context.direction === 'inbound';
-  const drop = inbound ? (verified ? dropInbound : dropStranger) : dropOutbound;
   const hostAsCame = ex.rewrittenHost === undefined && info.host >= 0 && !info.absolute;
   const targetAsCame = ex.rewrittenPath === undefined && !head.pathSuspect && head.buf[head.targetStart] === 0x2f;
   // The usual request is one copy from its first octet on.
@@ -61,7 +30,7 @@ export function writeRequest(wire: Wire, ex: HttpExchange): void {
     writeStartLine(wire, ex, targetAsCame, hostAsCame);
     from = head.fieldsStart;
   }
-  copyFields(wire, ex, drop, from, hostAsCame);
+  copyFields(wire, ex, droppedOfRequest(ex), from, hostAsCame);
   writeOwnFields(wire, ex, inbound, verified);
   writeTrace(wire, context.tracer, ex.record);
 }
@@ -107,12 +76,6 @@ export function writeField(wire: Wire, head: Head, field: number): void {
   wire.writeText('\r\n');
 }
 
-export function isNominated(head: Head, field: number, nominated: readonly string[]): boolean {
-  // Host is never dropped because somebody names it.
-  if (head.ids[field] === known.host) return false;
-  return nominated.includes(head.text(head.nameStart(field), head.nameEnd(field)).toLowerCase());
-}
-
 function writeOwnFields(wire: Wire, ex: HttpExchange, inbound: boolean, verified: boolean): void {
   const { info } = ex;
   if (info.framing === 'streamed') wire.writeText('transfer-encoding: chunked\r\n');
@@ -122,20 +85,6 @@ function writeOwnFields(wire: Wire, ex: HttpExchange, inbound: boolean, verified
   const came = info.at[known['x-forwarded-for']]!;
   if (verified && came >= 0) {
     const hops = ex.request.all('x-forwarded-for').join(', ');
-    wire.writeText(forwardedFields(ex.downstream, ex.context.spiffeId(), hops));
+    wire.writeText(forwardedText(ex.downstream, ex.context.spiffeId(), hops));
   } else wire.writeText(ex.downstream.forwarded);
-}
-
-/**
- * What the app is told of its caller. Over the mesh the caller is the other sidecar's app: what that said of those before
- * it (`earlier`) is kept; a stranger's word is not.
- */
-export function forwardedFields(
-  caller: { readonly peer: string; readonly address: string },
-  own: string,
-  earlier = '',
-): string {
-  if (caller.peer === '') return `x-forwarded-for: ${caller.address}\r\nx-forwarded-proto: http\r\n`;
-  const hops = earlier === '' ? caller.address : `${earlier}, ${caller.address}`;
-  return `x-forwarded-for: ${hops}\r\nx-forwarded-client-cert: By=${own};URI=${caller.peer}\r\n`;
 }

@@ -1,23 +1,10 @@
 import type { Reply } from '../../../policies/policy.ts';
 import type { Wire } from '../../net/wire.ts';
 import type { HttpExchange, Upstream } from '../exchange.ts';
-import { LOOKALIKE, nameId } from '../message/names.ts';
+import { droppedOfResponse, isNominated } from '../hop-fields.ts';
 import type { Framing } from '../message/request.ts';
 import { problemBody, replyHead } from '../reply.ts';
-import { isNominated, writeField } from './write-request.ts';
-
-const dropped = new Uint8Array(LOOKALIKE + 1);
-for (const name of [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'upgrade',
-  'transfer-encoding',
-  'content-length',
-] as const)
-  dropped[nameId[name]] = 1;
+import { writeField } from './write-request.ts';
 
 /** How the body goes to this caller. RFC 9112 section 6. */
 export function responseFraming(ex: HttpExchange, upstream: Upstream): Framing {
@@ -46,14 +33,12 @@ export function writeResponse(
     from = head.fieldsStart;
   }
   const keptLength = framing !== 'streamed' && ex.status >= 200 && ex.status !== 204 ? info.lengthField : -1;
-  // Whoever is not a verified sidecar does not speak in the mesh's name.
-  const ours = upstream.peer === '' ? nameId['weft-error'] : -1;
+  const dropped = droppedOfResponse(upstream);
   for (let field = 0; field < head.count; field++) {
     const id = head.ids[field]!;
     const passes =
       field === keptLength ||
       (dropped[id] === 0 &&
-        id !== ours &&
         (info.nominated === null || !isNominated(head, field, info.nominated)) &&
         (fields.edits === null || !fields.dropped(field)));
     if (passes && head.isClean(field)) continue;
@@ -90,6 +75,7 @@ export function writeReply(wire: Wire, ex: HttpExchange, reply: Reply, connectio
 /** A 1xx response as it came, without what belongs to its connection. */
 export function writeInterim(wire: Wire, upstream: Upstream): void {
   const { head } = upstream;
+  const dropped = droppedOfResponse(upstream);
   wire.writeText(`HTTP/1.1 ${head.status} ${head.text(head.reasonStart, head.reasonEnd)}\r\n`);
   for (let field = 0; field < head.count; field++) if (dropped[head.ids[field]!] === 0) writeField(wire, head, field);
   wire.writeText('\r\n');

@@ -1,0 +1,82 @@
+import { manualClock } from '../../lib/clock.ts';
+import { jsonLog } from '../../lib/log.ts';
+import { defaultLimits } from './limits.ts';
+import { startOverload } from './overload.ts';
+import type { Reading } from './readings.ts';
+
+const calm: Reading = { memory: 0.3, lateMs: 1 };
+
+/** A ladder whose readings are given, and all that it did. */
+function ladder() {
+  const clock = manualClock();
+  const did: string[] = [];
+  const lines: Record<string, unknown>[] = [];
+  let reading = calm;
+  const overload = startOverload({
+    limits: defaultLimits,
+    read: () => reading,
+    relief: {
+      closeIdle: () => void did.push('close idle'),
+      shed() {
+        did.push('shed');
+        return 2;
+      },
+    },
+    stats: { level: (level) => void did.push(`level ${level}`) },
+    clock,
+    log: jsonLog({ write: (line) => lines.push(JSON.parse(line)) }),
+  });
+  return {
+    overload,
+    did,
+    lines,
+    read(next: Partial<Reading>, forMs = 100) {
+      reading = { ...calm, ...next };
+      clock.advance(forMs);
+      return did.splice(0);
+    },
+  };
+}
+
+test('all is well as long as the readings are', () => {
+  const { overload, read, lines } = ladder();
+  expect(read({ memory: 0.91, lateMs: 99 }, 60_000)).toEqual([]);
+  expect(overload.level).toBe(0);
+  expect(lines).toEqual([]);
+});
+
+test('memory takes it up all rungs at once, and each rung says what it does', () => {
+  const { overload, read, lines } = ladder();
+  expect(read({ memory: 0.925 })).toEqual(['close idle', 'level 1']);
+  expect(read({ memory: 0.96 })).toEqual(['level 2']);
+  expect(overload.refusal).toMatchObject({ code: 'OVERLOAD_MEMORY', status: 503, headers: [['retry-after', '1']] });
+  expect(read({ memory: 0.99 })).toEqual(['shed', 'level 3']);
+  expect(read({ memory: 0.99 }, 200)).toEqual(['shed', 'shed']);
+  expect(read({}, 4000)).toEqual(['level 2', 'level 1', 'level 0']);
+  expect(overload.level).toBe(0);
+  expect(lines).toMatchObject([
+    { rung: 1, level: 'warn', event: 'overload', effect: 'connections end behind their answers', memory: '93 %' },
+    { rung: 2, effect: 'new requests and connections are refused' },
+    { rung: 3, shed: 2 },
+    { rung: 2, shed: 4 },
+    { rung: 1 },
+    { rung: 0, level: 'info', effect: 'all is carried again' },
+  ]);
+});
+
+test('a loop that is late takes it up to refusing, and no further, and closes nothing that rests', () => {
+  const { overload, read } = ladder();
+  expect(read({ lateMs: 150 }, 1000)).toEqual([]);
+  expect(read({ lateMs: 150 })).toEqual(['level 1']);
+  expect(overload.level).toBe(1);
+  expect(read({ lateMs: 5000 }, 1100)).toEqual(['level 2']);
+  expect(overload.refusal).toMatchObject({ code: 'OVERLOAD_DELAY', status: 503 });
+  expect(read({ lateMs: 5000 }, 10_000)).toEqual([]);
+  expect(read({}, 2100)).toEqual(['level 1', 'level 0']);
+});
+
+test('a ladder that is closed looks no more', () => {
+  const { overload, read } = ladder();
+  overload.close();
+  expect(read({ memory: 1 }, 10_000)).toEqual([]);
+});

@@ -1,0 +1,40 @@
+import type { ListenerContext } from '../http/exchange.ts';
+import type { Destination } from '../snapshot/snapshot.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { LiveCredentials } from '../tls/credentials.ts';
+import { connector } from '../upstream/connect.ts';
+import { type AppProtocol, InboundTcp } from './inbound.ts';
+import { OutboundTcp } from './outbound.ts';
+import { TCP_PROTOCOL, type TcpServer } from './server.ts';
+
+/** Endpoints that are tried for one connection. */
+const TRIES = 3;
+
+/** Who takes connections of octets: those for the app beside us, and those for a service. */
+export interface TcpServers {
+  inbound(context: ListenerContext): TcpServer;
+  /** `service`: `namespace/name`. */
+  outbound(service: string, context: ListenerContext): TcpServer;
+}
+
+export function tcpServers(options: {
+  readonly app: Destination;
+  /** What the app speaks, as far as that is known now. */
+  readonly appProtocol: () => AppProtocol;
+  readonly credentials: LiveCredentials | undefined;
+  readonly telemetry: Telemetry;
+}): TcpServers {
+  const { app, appProtocol, credentials, telemetry } = options;
+  const toApp = connector(undefined, telemetry.connections('inbound', 'upstream'), []);
+  const toEndpoint = connector(credentials, telemetry.connections('outbound', 'upstream'), [TCP_PROTOCOL]);
+  return {
+    inbound({ loop, limits }) {
+      const way = { loop, connect: toApp, idleMs: limits.tcpIdleMs, tries: 1 };
+      return new InboundTcp({ way, app, protocol: appProtocol });
+    },
+    outbound(service, { loop, limits, snapshot, resolve }) {
+      const way = { loop, connect: toEndpoint, idleMs: limits.tcpIdleMs, tries: TRIES };
+      return new OutboundTcp({ way, service, snapshot, resolve });
+    },
+  };
+}
