@@ -44,7 +44,7 @@ export const limitOptions = {
   'head-timeout': time('time for a request head to arrive, from its first octet', '10s'),
   'idle-timeout': time('how long a connection of a caller may rest between requests; other sidecars rest 50s', '60s'),
   'stream-idle-timeout': duration(
-    'how long nothing may move on a request, unless a policy says so; 0s: no limit',
+    'how long nothing may move on an inbound request; outbound, policies say so; 0s: no limit',
     '5m',
   ),
   'handshake-timeout': time('time for a TLS handshake', '10s'),
