@@ -4,13 +4,13 @@ import type { ConnectionStats } from '../../telemetry/telemetry.ts';
 import type { Multiplexed, MuxPool } from '../../upstream/mux-pool.ts';
 import { Fields } from '../message/fields.ts';
 import { Head } from '../message/head.ts';
-import { nameId } from '../message/names.ts';
 import { ResponseInfo } from '../message/response.ts';
 import { ClientStream } from './client-stream.ts';
 import * as h2 from './constants.ts';
 import { writeGoaway } from './frame-writer.ts';
 import { HeadWriter } from './head-writer.ts';
 import { COMPRESSION, DECODED } from './hpack/decoder.ts';
+import { areTrailers } from './request.ts';
 import { Session } from './session.ts';
 import type { Stream } from './stream.ts';
 
@@ -36,6 +36,8 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   readonly #pool: MuxPool<ClientStream>;
   readonly #stats: ConnectionStats;
   readonly #spare: ClientStream[] = [];
+  /** Over since the last octets came. Whoever ended them may still hold them, so that they are not used again before. */
+  readonly #over: ClientStream[] = [];
   #nextStream = 1;
   #idleSinceMs: number;
   /** When the last octets came, and the PING that asks whether there will be more. */
@@ -113,6 +115,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
 
   override onOctets(buf: Buffer, start: number, end: number): void {
     this.#heardMs = this.loop.nowMs;
+    while (this.#over.length > 0) this.#spare.push(this.#over.pop()!);
     super.onOctets(buf, start, end);
   }
 
@@ -134,8 +137,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
     if (stream.remoteClosed) stream.reset(h2.STREAM_CLOSED);
     else if (decoded !== DECODED) stream.invalid(head.problemText);
     else if (!stream.answered) stream.onHead(last);
-    else if (!last || stream.contentLeft > 0 || head.ids[0] === nameId[':status'])
-      stream.invalid('trailers that are none');
+    else if (!last || stream.contentLeft > 0 || !areTrailers(head)) stream.invalid('trailers that are none');
     else stream.closeRemote(head);
   }
 
@@ -144,7 +146,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   }
 
   onStreamClosed(stream: Stream): void {
-    if (this.#spare.length < MAX_SPARE) this.#spare.push(stream as ClientStream);
+    if (this.#spare.length + this.#over.length < MAX_SPARE) this.#over.push(stream as ClientStream);
     if (this.streams.size === 0) {
       this.#idleSinceMs = this.loop.nowMs;
       if (this.leaving) this.#end();

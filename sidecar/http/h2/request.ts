@@ -58,6 +58,13 @@ export function readRequest(head: Head, info: RequestInfo, last: boolean, secure
   return true;
 }
 
+/** True for fields that may stand behind a body: no pseudo-header fields, nothing of a connection. RFC 9113 section 8.1. */
+export function areTrailers(head: Head): boolean {
+  for (let field = 0; field < head.count; field++)
+    if (head.buf[head.nameStart(field)] === 0x3a || connectionSpecific[head.ids[field]!] === 1) return false;
+  return true;
+}
+
 function readTarget(head: Head, info: RequestInfo, secure: boolean): boolean {
   const method = info.at[known[':method']]!;
   if (method < 0) return malformed(info, 'no :method');

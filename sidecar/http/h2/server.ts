@@ -2,13 +2,12 @@ import type { Wire } from '../../net/wire.ts';
 import type { HttpExchange, ListenerContext } from '../exchange.ts';
 import { forwardedText } from '../forwarded.ts';
 import { Head } from '../message/head.ts';
-import { nameId } from '../message/names.ts';
 import { TargetReader } from '../message/target.ts';
 import * as h2 from './constants.ts';
 import { writeGoaway } from './frame-writer.ts';
 import { HeadWriter } from './head-writer.ts';
 import { COMPRESSION, DECODED, TOO_LARGE } from './hpack/decoder.ts';
-import { readRequest } from './request.ts';
+import { areTrailers, readRequest } from './request.ts';
 import { ServerStream } from './server-stream.ts';
 import { Session } from './session.ts';
 import type { Stream } from './stream.ts';
@@ -30,6 +29,8 @@ export class H2Server extends Session {
   readonly #secure: boolean;
   readonly #onClosed: () => void;
   readonly #spare: ServerStream[] = [];
+  /** Over since the last octets came. Whoever ended them may still hold them, so that they are not used again before. */
+  readonly #over: ServerStream[] = [];
   readonly #trailers = new Head();
   #prefaceLeft = PREFACE.length;
   /** Monotonic ms since when no stream is open; Infinity while one is. */
@@ -69,6 +70,7 @@ export class H2Server extends Session {
   }
 
   override onOctets(buf: Buffer, start: number, end: number): undefined {
+    while (this.#over.length > 0) this.#spare.push(this.#over.pop()!);
     let p = start;
     while (this.#prefaceLeft > 0 && p < end) {
       if (buf[p] !== PREFACE[PREFACE.length - this.#prefaceLeft])
@@ -128,8 +130,7 @@ export class H2Server extends Session {
     const decoded = this.decoder.decode(buf, start, end, trailers);
     if (decoded === COMPRESSION) return this.#outOfStep();
     if (stream.remoteClosed) return stream.reset(h2.STREAM_CLOSED);
-    // RFC 9113 section 8.1: trailers end the message, and have no pseudo-header fields.
-    const bad = !last || decoded !== DECODED || stream.contentLeft > 0 || hasPseudo(trailers);
+    const bad = !last || decoded !== DECODED || stream.contentLeft > 0 || !areTrailers(trailers);
     if (bad) stream.reset(h2.PROTOCOL_ERROR);
     else stream.closeRemote(trailers);
   }
@@ -144,7 +145,7 @@ export class H2Server extends Session {
   }
 
   onStreamClosed(stream: Stream): void {
-    if (this.#spare.length < MAX_SPARE) this.#spare.push(stream as ServerStream);
+    if (this.#spare.length + this.#over.length < MAX_SPARE) this.#over.push(stream as ServerStream);
     if (this.streams.size > 0) return;
     this.#idleSinceMs = this.loop.nowMs;
     if (this.#leaving && this.#lastCallMs === Number.POSITIVE_INFINITY) this.#end();
@@ -210,12 +211,4 @@ export class H2Server extends Session {
   protected onGone(): void {
     this.#onClosed();
   }
-}
-
-function hasPseudo(head: Head): boolean {
-  for (let field = 0; field < head.count; field++)
-    if (head.ids[field]! >= nameId[':method']) {
-      if (head.buf[head.nameStart(field)] === 0x3a) return true;
-    }
-  return false;
 }
