@@ -52,6 +52,19 @@ test('over a hop of the mesh the app learns who called, from the certificate and
   expect(callee.records[0]!.parentSpanId).toBe(caller.records[0]!.spanId);
 });
 
+test('a response of known length that came over the hop is one of HTTP/1.1 again, octet by octet', async () => {
+  await using origin = await http1Origin('hello');
+  const { callee, caller } = await pair(origin.address);
+  await using _ = callee;
+  await using __ = caller;
+  await using client = await caller.client();
+  for (let i = 0; i < 3; i++) {
+    await client.send(requestText());
+    const { status, body, get } = await client.response();
+    expect([status, get('content-length'), body]).toEqual([200, '5', 'hello']);
+  }
+});
+
 test('what the sidecar of the service says itself reaches the caller with its code', async () => {
   const { callee, caller } = await pair({ host: '127.0.0.1', port: 1 });
   await using _ = callee;

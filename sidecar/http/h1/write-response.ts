@@ -47,7 +47,8 @@ export function writeResponse(
     if (passes) writeField(wire, head, field);
   }
   const own = connection + (keptLength < 0 ? framingField(ex, upstream, framing) : '');
-  if (own === '' && fields.edits === null) {
+  // The empty line behind the fields is there only where the response came as HTTP/1.1.
+  if (own === '' && fields.edits === null && head.startLine) {
     wire.writeOctets(head.buf, from, head.fieldsEnd + 2);
     return;
   }
