@@ -1,4 +1,4 @@
-import { address, choice, duration, flag, number, optionsHelp, readOptions } from './options.ts';
+import { address, choice, duration, flag, number, optionsHelp, readOptions, text } from './options.ts';
 
 const table = {
   inbound: address('where others come in', '127.0.0.1:15006'),
@@ -36,4 +36,11 @@ test('every problem is told at once, with what would be right', () => {
 test('help names every flag with its fallback', () => {
   expect(optionsHelp(table)).toContain('--mtls off|strict');
   expect(optionsHelp(table)).toContain('(default 127.0.0.1:15006)');
+});
+
+test('a flag that repeats gives its parser all values, and any other its last', () => {
+  const list = { ...text('a list', 'NAME'), repeats: true, parse: (given: string) => given.split(',') } as const;
+  const argv = ['--many', 'a,b', '--many=c', '--one', 'a', '--one', 'b'];
+  const { values } = readOptions({ many: list, one: text('one', 'NAME') }, { argv, env: {} });
+  expect(values).toEqual({ many: ['a', 'b', 'c'], one: 'b' });
 });

@@ -16,6 +16,8 @@ export interface Option<T> {
   readonly expects: string;
   /** In the form that `parse` reads. */
   readonly fallback?: string;
+  /** The flag may be given more than once: `parse` gets all of them, with commas between. */
+  readonly repeats?: true;
   parse(text: string): T | undefined;
 }
 
@@ -108,7 +110,10 @@ export function readOptions<T extends Table>(
       issues.push({ path: token.rawName, message: `is not known${nearest(token.name, table)}` });
     else if (option.value && token.value === undefined)
       issues.push({ path: token.rawName, message: `needs a value: ${option.expects}` });
-    else flags.set(token.name, token.value ?? 'true');
+    else {
+      const before = option.repeats ? flags.get(token.name) : undefined;
+      flags.set(token.name, `${before === undefined ? '' : `${before},`}${token.value ?? 'true'}`);
+    }
   }
   for (const name of Object.keys(given.file ?? {}))
     if (table[name] === undefined) issues.push({ path: name, message: `is not known${nearest(name, table)}` });

@@ -1,4 +1,4 @@
-import type { Address } from '../../lib/address.ts';
+import { type Address, parseAddress } from '../../lib/address.ts';
 import { canonicalJson, contentHash } from '../../lib/canonical.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { formatIssue } from '../../lib/issues.ts';
@@ -37,6 +37,10 @@ export interface TestSidecarOptions extends TestConfig {
   readonly namespace?: string;
   readonly inbound?: Address;
   readonly outbound?: Address;
+  /** What the app speaks; `auto` unless told otherwise. */
+  readonly appProtocol?: DataPlaneOptions['appProtocol'];
+  /** Services of namespace `default`, or `namespace/name`, and where they are to be found at this sidecar. */
+  readonly upstreams?: Readonly<Record<string, Address>>;
   readonly mtls?: DataPlaneOptions['mtls'];
   readonly credentials?: DataPlaneOptions['credentials'];
   readonly resolve?: (service: string) => Promise<void> | undefined;
@@ -56,6 +60,8 @@ export interface TestSidecar extends AsyncDisposable {
   readonly dataPlane: DataPlane;
   readonly inbound: Address;
   readonly outbound: Address;
+  /** Where it listens for a service of its `upstreams`. */
+  upstream(name: string): Promise<Address>;
   /** Exchanges that are over, in order. */
   readonly records: readonly Readonly<ExchangeRecord>[];
   /** Exchanges that have begun and are not over. */
@@ -96,6 +102,8 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
       app: options.app ?? nowhere,
       inbound: options.inbound ?? loopback,
       outbound: options.outbound ?? loopback,
+      appProtocol: options.appProtocol ?? 'auto',
+      upstreams: Object.entries(options.upstreams ?? {}).map(([name, address]) => ({ service: keyed(name), address })),
       mtls: options.mtls ?? 'off',
       credentials: options.credentials,
       appTimeoutMs: options.appTimeoutMs ?? Number.POSITIVE_INFINITY,
@@ -115,6 +123,10 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
     dataPlane,
     inbound: dataPlane.inbound.address,
     outbound: dataPlane.outbound.address,
+    async upstream(name) {
+      const { upstreams } = await dataPlane.dump();
+      return parseAddress(upstreams.find(({ service }) => service === keyed(name))!.listen)!;
+    },
     records,
     get underWay() {
       return counts.underWay;
@@ -180,10 +192,12 @@ export async function inputsOf(
   const endpoints = new Map<string, ReadonlyMap<string, EndpointSpec>>();
   for (const [name, list] of Object.entries(services)) {
     const specs = list.map(specOf);
-    endpoints.set(name.includes('/') ? name : `default/${name}`, new Map(specs.map((spec) => [spec.id, spec])));
+    endpoints.set(keyed(name), new Map(specs.map((spec) => [spec.id, spec])));
   }
   return { revision, resources, endpoints, absent: new Set(absent) };
 }
+
+const keyed = (name: string): string => (name.includes('/') ? name : `default/${name}`);
 
 function specOf(endpoint: TestEndpoint): EndpointSpec {
   const { at, ...more } = 'at' in endpoint ? endpoint : { at: endpoint };
