@@ -13,9 +13,9 @@ interface Handle {
   writeBuffer?(req: null, buf: Uint8Array): number | WriteRequest;
   /** What TLS is spoken over. */
   _parent?: Handle;
-  /** TCP only; gives 0 or what is wrong. */
-  reset?(done?: () => void): number;
-  close?(done?: () => void): void;
+  /** TCP only. */
+  reset?(done?: () => void): unknown;
+  close?(done?: () => void): unknown;
 }
 interface WriteRequest {
   oncomplete: (status: number) => void;
@@ -111,15 +111,15 @@ export function directWrite(socket: Socket, buf: Buffer, length: number, done: (
 
 /**
  * Closes a connection with a reset, over TLS as well: there an end without a reset would look like any other. False, and
- * nothing done, where that cannot be: unix-domain sockets have none, and the public API has it for plain TCP only.
+ * nothing done, where that cannot be: unix-domain sockets have none, the public API has it for plain TCP only, and the
+ * system refuses it (libuv: for good, the socket could never be closed) while it is still sending an end.
  */
 export function abruptly(socket: Socket): boolean {
+  if (socket.writableEnded && !socket.writableFinished) return false;
   const handle = handleOf(socket);
   const tcp = handle?._parent ?? handle;
   if (adapter.mode === 'direct' && typeof tcp?.reset === 'function' && typeof tcp.close === 'function') {
-    const { close } = tcp;
-    // Refused while the system is still sending an end: then closing has to do.
-    tcp.close = (done) => void (tcp.reset!(done) === 0 || close.call(tcp, done));
+    tcp.close = tcp.reset;
     socket.destroy();
     return true;
   }
