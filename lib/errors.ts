@@ -37,6 +37,12 @@ export const errors = {
   },
   NO_SERVICE: { http: 404, grpc: 'UNIMPLEMENTED', retry: 'never', text: 'no service of this name is in the mesh' },
   NO_ROUTE: { http: 404, grpc: 'UNIMPLEMENTED', retry: 'never', text: 'no route of the service matches this request' },
+  PROTOCOL_MISMATCH: {
+    http: 502,
+    grpc: 'UNAVAILABLE',
+    retry: 'never',
+    text: 'the service speaks another protocol than this caller',
+  },
   NO_BACKEND: { http: 500, grpc: 'UNAVAILABLE', retry: 'never', text: 'the route has no backend that exists' },
   NO_ENDPOINT: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'the service has no endpoint that is ready' },
   NOT_READY: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'this sidecar has no configuration yet' },

@@ -41,6 +41,10 @@ export function forward(ex: HttpExchange): void {
 function routed(ex: HttpExchange, service: ServiceRoutes): void {
   ex.edge = service.edge;
   ex.edge.begin();
+  if (service.protocol === 'tcp') {
+    fail(ex, errorReply('PROTOCOL_MISMATCH', `${service.key} speaks TCP: it is reached by an upstream of its own`));
+    return;
+  }
   const rule = matchRule(service, ex);
   if (rule === undefined) {
     fail(ex, errorReply('NO_ROUTE', `no rule of ${service.key} matches ${ex.method} ${ex.path}`));
