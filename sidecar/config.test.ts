@@ -37,6 +37,7 @@ test('the least that a sidecar needs, and what it takes for the rest', () => {
     appTimeoutMs: 60_000,
     maxRequestBody: Number.POSITIVE_INFINITY,
     concurrency: 1,
+    upgrades: new Set(['websocket']),
     accessLog: 'errors',
     otlp: undefined,
   });
@@ -47,7 +48,18 @@ test('all settings by flags', () => {
     ...['--service', 'web', '--namespace', 'shop', '--instance', 'web-1', '--app', 'unix:/tmp/app'],
     ...['--inbound', '[::1]:1', '--outbound', '/tmp/out', '--admin', ':0', '--control-plane', 'cp:7443'],
     ...['--token-file', '/t', '--state', '/s', '--calls', 'cart, pay/ledger', '--weight', '3', '--locality', 'eu/a'],
-    ...['--app-timeout', '0s', '--max-request-body', '10', '--drain-delay', '0s', '--drain-time', '1m'],
+    ...[
+      '--app-timeout',
+      '0s',
+      '--max-request-body',
+      '10',
+      '--upgrades',
+      'websocket,Echo/2',
+      '--drain-delay',
+      '0s',
+      '--drain-time',
+      '1m',
+    ],
     ...['--access-log', 'all', '--otlp', 'http://x', '--trace-sample', '0.5', '--log-level', 'debug'],
   ];
   expect(read(argv)).toMatchObject({
@@ -64,6 +76,7 @@ test('all settings by flags', () => {
     locality: 'eu/a',
     appTimeoutMs: Number.POSITIVE_INFINITY,
     maxRequestBody: 10,
+    upgrades: new Set(['websocket', 'echo/2']),
     drainDelayMs: 0,
     drainTimeMs: 60_000,
     accessLog: 'all',

@@ -7,6 +7,7 @@ import { address, choice, duration, flag, number, readOptions, text, type Values
 import { isName } from '../lib/spiffe.ts';
 import { serviceKey } from '../policies/resource.ts';
 import { type AppHealth, appHealthOf, appHealthOptions } from './app-health/options.ts';
+import { upgradeOptions } from './http/upgrade.ts';
 import type { Limits } from './limits/limits.ts';
 import { limitOptions, limitsOf, whole } from './limits/options.ts';
 import type { AppProtocol } from './tcp/inbound.ts';
@@ -64,6 +65,7 @@ export const sidecarOptions = {
   ...limitOptions,
   ...tcpOptions,
   concurrency: whole('threads that carry traffic; each has its own connections and retry budgets', 1, 64, 1),
+  ...upgradeOptions,
   'drain-delay': duration('time between leaving the registry and closing the listeners', '1s'),
   'drain-time': duration('time for requests under way when the sidecar is told to end', '30s'),
   'access-log': choice('which requests get a line on standard output', ['off', 'errors', 'all'], 'errors'),
@@ -110,6 +112,8 @@ export interface SidecarConfig {
   readonly upstreams: readonly UpstreamSpec[];
   /** Threads that carry traffic. */
   readonly concurrency: number;
+  /** Protocols (lower case) that callers may go over to. */
+  readonly upgrades: ReadonlySet<string>;
   readonly drainDelayMs: number;
   readonly drainTimeMs: number;
   readonly accessLog: 'off' | 'errors' | 'all';
@@ -157,6 +161,7 @@ export function readSidecarConfig(
     appProtocol: values['app-protocol']!,
     upstreams,
     concurrency: values.concurrency!,
+    upgrades: values.upgrades!,
     drainDelayMs: values['drain-delay']!,
     drainTimeMs: values['drain-time']!,
     accessLog: values['access-log']!,

@@ -48,6 +48,8 @@ export interface DataPlaneOptions {
   readonly limits: Limits;
   /** Local addresses that lead to one service each. */
   readonly upstreams?: readonly UpstreamSpec[];
+  /** Protocols (lower case) that callers may go over to. */
+  readonly upgrades: ReadonlySet<string>;
   /** How long requests to a service that was just heard of wait for its first endpoint, in ms. */
   readonly endpointGraceMs: number;
   /** Asks for a service that the snapshot does not have. */
@@ -180,6 +182,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     edgeOf: peerEdges(direction, telemetry),
     spiffeId: () => credentials?.current?.spiffeId ?? '',
     maxBody: options.maxRequestBody,
+    upgrades: options.upgrades,
     limits: options.limits,
     overload,
     random,

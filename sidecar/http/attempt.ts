@@ -12,6 +12,7 @@ import type { Head } from './message/head.ts';
 import { isIdempotent } from './message/methods.ts';
 import { nameId } from './message/names.ts';
 import { waitedFor } from './reply.ts';
+import { hurry, isAccepted, isHeldBack, openTunnel, SWITCHED } from './tunnel.ts';
 
 /** How often endpoints are looked for while the first of a service may still be on their way. */
 const PICK_AGAIN_MS = 50;
@@ -56,6 +57,11 @@ function send(ex: HttpExchange, upstream: Upstream): void {
   // Inbound, the other sidecar is the caller; outbound it is the one that was called.
   if (ex.direction === 'outbound') ex.record.peer = upstream.peer;
   upstream.sendRequest(ex);
+  if (isHeldBack(ex)) {
+    // Read on while there is nothing to hold, so that a caller who goes away is noticed.
+    if (ex.heldOctets === 0) ex.downstream.resumeBody();
+    return;
+  }
   for (const piece of ex.held) upstream.sendBody(piece, 0, piece.length);
   if (ex.heldOctets > ex.holdBytes) ex.letGo();
   if (ex.requestDone) {
@@ -96,7 +102,8 @@ export function onResponseHead(ex: HttpExchange, upstream: Upstream): void {
       return;
     }
   }
-  ex.status = upstream.head.status;
+  const tunnel = isAccepted(ex, upstream);
+  ex.status = tunnel ? SWITCHED : upstream.head.status;
   ex.response = upstream.fields;
   try {
     rule.chain.response(ex);
@@ -112,6 +119,7 @@ export function onResponseHead(ex: HttpExchange, upstream: Upstream): void {
   ex.record.grpcStatus = outcome.grpcStatus;
   if (outcome.error !== undefined) ex.record.code = outcome.error;
   ex.downstream.sendResponse(ex, upstream);
+  if (tunnel && ex.upstream === upstream) openTunnel(ex, upstream);
 }
 
 /** What the filters say of the outcome. One that throws says nothing: its fault is not the exchange's, nor the process's. */
@@ -132,10 +140,24 @@ function weftError(head: Head): ErrorCode | undefined {
 
 /** `trailers` are gone when this returns. */
 export function onResponseEnd(ex: HttpExchange, trailers?: Head): void {
+  if (ex.status === SWITCHED && !ex.requestDone) {
+    // Half of a tunnel: the caller may go on.
+    ex.responseDone = true;
+    hurry(ex);
+    ex.downstream.sendEnd();
+    return;
+  }
   leaveEndpoint(ex);
   if (ex.grpc && trailers !== undefined) readTrailers(ex, trailers);
   ex.upstream = undefined;
   finish(ex, () => ex.downstream.sendEnd(trailers));
+}
+
+/** The caller has ended its half of a tunnel, behind the endpoint. */
+export function onTunnelEnd(ex: HttpExchange): void {
+  leaveEndpoint(ex);
+  ex.upstream = undefined;
+  finish(ex);
 }
 
 /** The attempt's stream broke. */

@@ -6,7 +6,7 @@ import type { Limits } from '../limits/limits.ts';
 import type { Overload } from '../limits/overload.ts';
 import type { Loop } from '../net/loop.ts';
 import type { CompiledRule, Destination, Snapshot } from '../snapshot/snapshot.ts';
-import { newRecord } from '../telemetry/record.ts';
+import { beginRecord, newRecord } from '../telemetry/record.ts';
 import type { Edge, ExchangeRecord, Tracer } from '../telemetry/telemetry.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import { isGrpc } from './grpc/call.ts';
@@ -107,6 +107,8 @@ export interface ListenerContext {
   spiffeId(): string;
   /** Octets of request body accepted; Infinity: no limit. */
   readonly maxBody: number;
+  /** Protocols (lower case) that a caller may go over to. */
+  readonly upgrades: ReadonlySet<string>;
   readonly limits: Limits;
   readonly overload: Overload;
   readonly random: Random;
@@ -171,6 +173,8 @@ export class HttpExchange implements Exchange {
 
   /** All of the request's body has come. */
   requestDone = false;
+  /** The endpoint has said all that it has to say into a tunnel; the caller has not. */
+  responseDone = false;
   /** Fields that came behind it, kept for an attempt that cannot have them yet, or for another one. */
   trailers: Head | undefined;
   /** Body octets kept for this or another attempt. */
@@ -220,7 +224,7 @@ export class HttpExchange implements Exchange {
     this.movedMs = nowMs;
     this.attempts = 0;
     this.deadlineMs = Number.POSITIVE_INFINITY;
-    this.grpc = isGrpc(this.head, this.info);
+    this.grpc = this.info.framing !== 'tunnel' && isGrpc(this.head, this.info);
     this.callDeadlineMs = Number.POSITIVE_INFINITY;
     this.attemptTimeoutMs = Number.POSITIVE_INFINITY;
     this.attemptDeadlineMs = Number.POSITIVE_INFINITY;
@@ -236,24 +240,11 @@ export class HttpExchange implements Exchange {
     this.rewrittenHost = undefined;
     if (this.tried.length > 0) this.tried = [];
     this.requestDone = this.info.framing === 'none';
+    this.responseDone = false;
     this.trailers = undefined;
     this.dropHeld();
     this.heldAll = true;
-    const { record } = this;
-    record.rule = '';
-    record.status = 0;
-    record.grpcStatus = NO_GRPC_STATUS;
-    record.code = '';
-    record.policy = '';
-    record.detail = '';
-    record.upstream = '';
-    record.attempts = 0;
-    record.requestBytes = 0;
-    record.responseBytes = 0;
-    record.startMs = nowMs;
-    record.firstByteMs = 0;
-    record.peer = this.downstream.peer;
-    record.downstream = this.downstream.address;
+    beginRecord(this.record, this.downstream, nowMs);
   }
 
   /** What the request says cannot be believed: it is refused before it has been understood. */

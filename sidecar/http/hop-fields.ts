@@ -24,6 +24,7 @@ const hop = [
   'trailer',
   'upgrade',
   'http2-settings',
+  'sec-websocket-key',
   'transfer-encoding',
   'content-length',
   'expect',
@@ -56,6 +57,7 @@ const response = [
   'te',
   'trailer',
   'upgrade',
+  'sec-websocket-accept',
   'transfer-encoding',
   'content-length',
 ] as const;

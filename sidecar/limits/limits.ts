@@ -9,6 +9,10 @@ export interface Limits {
   readonly idleMs: number;
   /** How long nothing may move on a request under way, unless a policy says otherwise. */
   readonly streamIdleMs: number;
+  /** How long nothing may move in a tunnel (WebSocket and other upgrades), whatever the policies say. */
+  readonly tunnelIdleMs: number;
+  /** The same when one side of it has ended. */
+  readonly tunnelHalfClosedMs: number;
   /** For a TLS handshake. */
   readonly handshakeMs: number;
   /** For the first octets to say what a connection carries, where both HTTP and other protocols may come. */
@@ -88,6 +92,8 @@ export const defaultLimits = Object.freeze<Limits>({
   headMs: 10_000,
   idleMs: 60_000,
   streamIdleMs: 300_000,
+  tunnelIdleMs: 3_600_000,
+  tunnelHalfClosedMs: 60_000,
   handshakeMs: 10_000,
   detectMs: 3000,
   tcpIdleMs: 3_600_000,

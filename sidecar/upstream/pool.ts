@@ -63,6 +63,7 @@ export class Pool<C extends Pooled> implements Connections<C> {
   // Last in, first out: the connection used last is the least likely to be stale, and the rest can age out.
   readonly #idle: C[] = [];
   readonly #all = new Set<C>();
+  readonly #lent = new Set<C>();
   readonly #waiting: Waiter<C>[] = [];
   #connecting = 0;
   #closed = false;
@@ -153,9 +154,17 @@ export class Pool<C extends Pooled> implements Connections<C> {
     this.#idle.push(connection);
   }
 
+  /** It has gone over to another protocol: ours to close still, but it takes no place that a request could have. */
+  lend(connection: C): void {
+    this.#all.delete(connection);
+    this.#lent.add(connection);
+    this.#openForWaiting();
+  }
+
   /** A connection is gone. */
   forget(connection: C): void {
     this.#all.delete(connection);
+    this.#lent.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
     // Its place is free for somebody who waits.
@@ -163,7 +172,7 @@ export class Pool<C extends Pooled> implements Connections<C> {
   }
 
   get connections(): number {
-    return this.#all.size;
+    return this.#all.size + this.#lent.size;
   }
 
   renew(): void {
@@ -179,6 +188,6 @@ export class Pool<C extends Pooled> implements Connections<C> {
   destroy(): void {
     this.close();
     for (const waiter of this.#waiting.splice(0)) waiter.failed('DRAINING', 'this sidecar is shutting down');
-    for (const connection of [...this.#all]) connection.destroy();
+    for (const connection of [...this.#all, ...this.#lent]) connection.destroy();
   }
 }

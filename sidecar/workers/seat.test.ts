@@ -18,6 +18,7 @@ const startOf = (serviceKey: string): WorkerStart => ({
     mtls: 'off',
     appTimeoutMs: 1000,
     maxRequestBody: 1000,
+    upgrades: new Set(),
     limits: defaultLimits,
     endpointGraceMs: 0,
   },

@@ -4,7 +4,7 @@ import { rawClient, requestText } from '../harness/client.ts';
 import { makeIdentities } from '../harness/identities.ts';
 import { http1Origin, rawOrigin } from '../harness/origin.ts';
 import { startTestSidecar } from '../harness/sidecar.ts';
-import { until } from '../harness/until.ts';
+import { still, until } from '../harness/until.ts';
 
 /** Octets whose order shows. */
 const pattern = (length: number): string =>
@@ -78,13 +78,6 @@ describe.each(['direct', 'public'] as const)('over the %s API of Node', (mode) =
   });
 });
 
-/** Waits until `count` no longer grows. */
-async function still(count: () => number): Promise<number> {
-  for (let before = -1; ; before = count()) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    if (count() === before) return before;
-  }
-}
 const MB = 1024 * 1024;
 
 test('a service that answers faster than its caller reads is held back', async () => {

@@ -35,12 +35,15 @@ export interface RawClient extends AsyncDisposable {
   reset(): void;
 }
 
+/** Of TLS as well, though its types do not know it. */
+const halfOpen = { allowHalfOpen: true };
+
 export async function rawClient(address: Address, tls?: ConnectionOptions): Promise<RawClient> {
   const where = 'path' in address ? { path: address.path } : { host: address.host, port: address.port };
   const socket: Socket =
     tls === undefined
-      ? connect({ ...where, allowHalfOpen: true, noDelay: true })
-      : connectTls({ ...where, ...tls, checkServerIdentity: () => undefined });
+      ? connect({ ...where, ...halfOpen, noDelay: true })
+      : connectTls({ ...where, ...tls, ...halfOpen, checkServerIdentity: () => undefined });
   await once(socket, tls === undefined ? 'connect' : 'secureConnect');
   const octets = octetsOf(socket);
   const interim: RawResponse[] = [];

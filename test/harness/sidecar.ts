@@ -49,6 +49,8 @@ export interface TestSidecarOptions extends TestConfig {
   readonly maxRequestBody?: number;
   /** Those that differ from the defaults. */
   readonly limits?: Partial<Limits>;
+  /** `websocket` unless given. */
+  readonly upgrades?: readonly string[];
   /** How it is doing; always well unless told otherwise, however busy the machine that tests it. */
   readonly readings?: Readings;
   readonly clock?: Clock;
@@ -109,6 +111,7 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
       appTimeoutMs: options.appTimeoutMs ?? Number.POSITIVE_INFINITY,
       endpointGraceMs: options.endpointGraceMs ?? 0,
       maxRequestBody: options.maxRequestBody ?? Number.POSITIVE_INFINITY,
+      upgrades: new Set(options.upgrades ?? ['websocket']),
       limits: { ...defaultLimits, ...options.limits },
       resolve: options.resolve ?? (() => undefined),
       telemetry: recorded(telemetry, records, counts),

@@ -6,3 +6,11 @@ export async function until(what: string, happened: () => boolean): Promise<void
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
+
+/** Gives `count` when it has stayed the same for a while: for what must not happen. */
+export async function still(count: () => number): Promise<number> {
+  for (let before = -1; ; before = count()) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (count() === before) return before;
+  }
+}

@@ -74,6 +74,7 @@ export async function startTestWorkers(options: TestWorkersOptions = {}): Promis
       appTimeoutMs: Number.POSITIVE_INFINITY,
       endpointGraceMs: 0,
       maxRequestBody: Number.POSITIVE_INFINITY,
+      upgrades: new Set(['websocket']),
       limits: { ...defaultLimits, ...options.limits },
       resolve: options.resolve ?? (() => undefined),
       telemetry,

@@ -12,6 +12,7 @@ import { ResponseInfo } from '../message/response.ts';
 import { readResponse } from './response.ts';
 import { ResponseBody } from './response-body.ts';
 import { ResponseHeads } from './response-heads.ts';
+import { askFields, KEEP_ALIVE_MS, switchProblem, tunnelKey } from './tunnel.ts';
 import { writeChunk, writeRequest } from './write-request.ts';
 
 /** 1xx responses to one request; more is an attempt to keep us busy. */
@@ -20,8 +21,11 @@ const MAX_INTERIM = 8;
 const MAX_DISCARD = 64 * 1024;
 /** Time in which it must be over. */
 const DISCARD_MS = 1000;
+/** For the end of a tunnel to reach an endpoint that reads slowly. */
+const LEAVE_MS = 60_000;
 
-type State = 'idle' | 'head' | 'body' | 'closed';
+/** `body`: also in a tunnel; `ended`: the endpoint has said all that it has to say into it. */
+type State = 'idle' | 'head' | 'body' | 'ended' | 'closed';
 
 /** One HTTP/1.1 connection to an endpoint, in the role of the client. Carries one exchange at a time. */
 export class H1Client implements Upstream, Pooled, WireOwner, Watched {
@@ -53,6 +57,8 @@ export class H1Client implements Upstream, Pooled, WireOwner, Watched {
   #requestSent = true;
   #requestChunked = false;
   #method = '';
+  /** What a WebSocket endpoint must answer to. */
+  #key = '';
 
   constructor(socket: Socket, peer: string, pool: Pool<H1Client>, loop: Loop, stats: ConnectionStats) {
     this.peer = peer;
@@ -76,17 +82,14 @@ export class H1Client implements Upstream, Pooled, WireOwner, Watched {
     return this.#wire.pending;
   }
 
-  /** True when this request is not the first on the connection, so that the other end may have closed it just now. */
   get reused(): boolean {
     return this.served > 1;
   }
 
-  /** True while not one octet of the response has come. */
   get unanswered(): boolean {
     return !this.#answered;
   }
 
-  /** True while the kernel has not been given one octet of the request. */
   get unsent(): boolean {
     return this.#wire.octetsOut === this.#sentBefore;
   }
@@ -104,7 +107,12 @@ export class H1Client implements Upstream, Pooled, WireOwner, Watched {
     this.#sentBefore = this.#wire.octetsOut;
     this.fields.edits = null;
     this.deadlineMs = Number.POSITIVE_INFINITY;
-    writeRequest(this.#wire, ex);
+    let tunnelFields = '';
+    if (ex.info.framing === 'tunnel') {
+      this.#key = tunnelKey(ex);
+      tunnelFields = askFields(ex.info.upgrade, this.#key);
+    }
+    writeRequest(this.#wire, ex, tunnelFields);
   }
 
   sendBody(buf: Buffer, start: number, end: number): void {
@@ -116,6 +124,9 @@ export class H1Client implements Upstream, Pooled, WireOwner, Watched {
   sendEnd(): void {
     if (this.#requestChunked) this.#wire.writeText('0\r\n\r\n');
     this.#requestSent = true;
+    if (this.info.framing !== 'tunnel') return;
+    this.#wire.end();
+    if (this.#state === 'ended') this.#leave();
   }
 
   pause(): void {
@@ -128,7 +139,9 @@ export class H1Client implements Upstream, Pooled, WireOwner, Watched {
 
   cancel(): void {
     this.#ex = undefined;
-    this.destroy();
+    // In a tunnel an orderly end would pass a part off as the whole.
+    if (this.info.framing === 'tunnel') this.#wire.abort();
+    else this.destroy();
   }
 
   discard(): void {
@@ -148,7 +161,7 @@ export class H1Client implements Upstream, Pooled, WireOwner, Watched {
   }
 
   onDeadline(): void {
-    // Only set while it rests or discards: a request's time is watched by its exchange.
+    // Only set while it rests, discards or leaves: a request's time is watched by its exchange.
     this.destroy();
   }
 
@@ -184,7 +197,8 @@ export class H1Client implements Upstream, Pooled, WireOwner, Watched {
         if (heads.whole !== undefined) this.onOctets(heads.whole, 0, heads.whole.length);
         return -1;
       }
-      if (this.head.status >= 200) return this.#begin(p, end);
+      if (this.head.status >= 200 || (this.head.status === 101 && this.#ex?.info.framing === 'tunnel'))
+        return this.#begin(p, end);
       if (this.head.status === 101 || ++this.#interim > MAX_INTERIM)
         return this.#invalid(this.head.status === 101 ? 'a switch of protocols that nobody asked for' : 'too many 1xx');
       if (this.#ex !== undefined) attempt.onInterim(this.#ex, this);
@@ -194,6 +208,13 @@ export class H1Client implements Upstream, Pooled, WireOwner, Watched {
 
   #begin(p: number, end: number): number {
     if (!readResponse(this.head, this.info, this.#method === 'HEAD')) return this.#invalid(this.info.problemText);
+    if (this.head.status === 101) {
+      const problem = switchProblem(this.head, this.info, this.#ex!.info.upgrade, this.#key);
+      if (problem !== '') return this.#invalid(problem);
+      this.info.framing = 'tunnel';
+      this.#wire.socket.setKeepAlive(true, KEEP_ALIVE_MS);
+      this.#pool.lend(this);
+    }
     this.#state = 'body';
     this.#body.begin(this.info);
     if (this.#ex !== undefined) attempt.onResponseHead(this.#ex, this);
@@ -245,11 +266,19 @@ export class H1Client implements Upstream, Pooled, WireOwner, Watched {
   }
 
   onEnd(): void {
-    if (this.#state === 'body' && this.info.framing === 'until-close') {
-      this.#finish(false);
-      return;
-    }
-    this.destroy();
+    if (this.#state === 'body' && this.info.framing === 'until-close') this.#finish(false);
+    else if (this.#state === 'body' && this.info.framing === 'tunnel') {
+      const ex = this.#ex!;
+      this.#state = 'ended';
+      if (this.#requestSent) this.#leave();
+      attempt.onResponseEnd(ex);
+    } else this.destroy();
+  }
+
+  /** Both sides of the tunnel have ended; what the endpoint has not taken yet is still on its way. */
+  #leave(): void {
+    this.#ex = undefined;
+    this.deadlineMs = this.#loop.nowMs + LEAVE_MS;
   }
 
   onClose(error: Error | undefined): void {

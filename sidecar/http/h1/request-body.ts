@@ -10,6 +10,7 @@ const MAX_DRAIN = 64 * 1024;
 export class RequestBody {
   readonly #chunked = new ChunkedDecoder();
   #isChunked = false;
+  /** Infinity in a tunnel. */
   #left = 0;
   #sinceMs = 0;
   #received = 0;
@@ -19,14 +20,16 @@ export class RequestBody {
   dataEnd = 0;
   done = true;
   problem: ErrorCode | undefined;
-  /** Octets of the whole body as far as they have been announced. */
-  announced = 0;
+  readonly #maxOctets: number;
+
+  constructor(maxOctets: number) {
+    this.#maxOctets = maxOctets;
+  }
 
   begin(info: RequestInfo, nowMs: number): void {
     this.#isChunked = info.framing === 'streamed';
     if (this.#isChunked) this.#chunked.reset();
-    this.#left = info.length;
-    this.announced = this.#isChunked ? 0 : info.length;
+    this.#left = info.framing === 'tunnel' ? Number.POSITIVE_INFINITY : info.length;
     this.done = info.framing === 'none';
     this.problem = undefined;
     this.#sinceMs = nowMs;
@@ -54,8 +57,9 @@ export class RequestBody {
       this.dataStart = this.#chunked.dataStart;
       this.dataEnd = this.#chunked.dataEnd;
       this.done = this.#chunked.done;
-      this.announced = this.#chunked.announced;
       this.problem = this.#chunked.problem;
+      // What is announced and too large is refused before it comes.
+      if (this.#chunked.announced > this.#maxOctets) this.problem ??= 'BODY_TOO_LARGE';
       return p;
     }
     const n = Math.min(this.#left, end - start);
@@ -73,7 +77,8 @@ export class RequestBody {
   }
 
   tooSlow(nowMs: number, { bodyGraceMs, minBodyRate }: Limits): boolean {
-    if (this.#mayNotCome) return false;
+    // A tunnel may rest: how long is its exchange's to say.
+    if (this.#mayNotCome || this.#left === Number.POSITIVE_INFINITY) return false;
     const late = nowMs - this.#sinceMs - bodyGraceMs;
     return late > 0 && this.#received * 1000 < late * minBodyRate;
   }

@@ -14,6 +14,8 @@ export class RequestHeads {
   readonly #partial: Partial;
   /** The last head that was found: the read buffer is for the next read, and the head is needed until the exchange is over. */
   #kept = Buffer.alloc(0);
+  /** Octets that came behind the present request. */
+  waiting: Buffer | undefined;
   /** Octets of the empty line before a request that have come. */
   #leading = 0;
 
@@ -48,6 +50,12 @@ export class RequestHeads {
     buf.copy(this.#kept, 0, p, behind);
     this.#head.moveTo(this.#kept, p);
     return behind;
+  }
+
+  /** Keeps octets until their turn. No more is read meanwhile; TLS may still deliver the rest of a read, which is bounded. */
+  putOff(buf: Buffer, start: number, end: number): void {
+    const more = buf.subarray(start, end);
+    this.waiting = this.waiting === undefined ? Buffer.from(more) : Buffer.concat([this.waiting, more]);
   }
 
   #keep(buf: Buffer, start: number, end: number): number {

@@ -14,7 +14,8 @@ export class ResponseBody {
   begin(info: ResponseInfo): void {
     this.#isChunked = info.framing === 'streamed';
     if (this.#isChunked) this.#chunked.reset();
-    this.#left = info.framing === 'until-close' ? Number.POSITIVE_INFINITY : info.length;
+    const endless = info.framing === 'until-close' || info.framing === 'tunnel';
+    this.#left = endless ? Number.POSITIVE_INFINITY : info.length;
     this.done = info.framing === 'none';
   }
 

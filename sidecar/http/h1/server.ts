@@ -11,37 +11,30 @@ import { forwardedText } from '../forwarded.ts';
 import { INCOMPLETE, INVALID } from '../message/head.ts';
 import type { Framing } from '../message/request.ts';
 import { TargetReader } from '../message/target.ts';
-import { readRequest } from './request.ts';
+import { judge } from './judge.ts';
 import { RequestBody } from './request-body.ts';
 import { RequestHeads } from './request-heads.ts';
+import { acceptFields, KEEP_ALIVE_MS } from './tunnel.ts';
 import { writeChunk } from './write-request.ts';
 import { responseFraming, writeInterim, writeReply, writeResponse } from './write-response.ts';
 
-/**
- * - `head`: waiting for a request, or in the middle of its head
- * - `body`: its body is coming
- * - `answer`: it is complete, its response is not
- * - `closing`: nothing more is answered
- */
+/** `head`: of a request, or none yet; `body`: also in a tunnel; `answer`: it is complete, its response is not. */
 type Phase = 'head' | 'body' | 'answer' | 'closing';
 
 /** One HTTP/1.1 connection that somebody opened to us. Requests on it are answered one after the other. */
 export class H1Server implements Downstream, WireOwner, Watched {
   readonly peer: string;
   readonly address: string;
-  /** Made once: a connection has one caller. */
   readonly forwarded: string;
   deadlineMs: number;
   watchIndex = -1;
   readonly #context: ListenerContext;
   readonly #wire: Wire;
-  readonly #onClosed: (connection: H1Server) => void;
+  readonly #onClosed: () => void;
   readonly #ex: HttpExchange;
   readonly #target = new TargetReader();
   readonly #heads: RequestHeads;
-  readonly #body = new RequestBody();
-  /** What came behind the present request. */
-  #waiting: Buffer | undefined;
+  readonly #body: RequestBody;
   #phase: Phase = 'head';
   #answered = true;
   #keepAlive = true;
@@ -53,18 +46,19 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   constructor(
     wire: Wire,
-    identity: { readonly peer: string; readonly address: string },
+    caller: Pick<Downstream, 'peer' | 'address'>,
     context: ListenerContext,
-    onClosed: (connection: H1Server) => void,
+    onClosed: () => void,
   ) {
-    this.peer = identity.peer;
-    this.address = identity.address;
-    this.forwarded = forwardedText(identity, context.spiffeId());
+    this.peer = caller.peer;
+    this.address = caller.address;
+    this.forwarded = forwardedText(caller, context.spiffeId());
     this.#context = context;
     this.#onClosed = onClosed;
     this.#ex = new HttpExchange(context, this);
     this.#ex.head.limit(context.limits);
     this.#heads = new RequestHeads(this.#ex.head);
+    this.#body = new RequestBody(context.maxBody);
     this.#wire = wire;
     wire.owner = this;
     this.deadlineMs = context.loop.nowMs + context.limits.headMs;
@@ -105,10 +99,8 @@ export class H1Server implements Downstream, WireOwner, Watched {
       if (this.#phase === 'closing') return;
       if (this.#phase === 'body') p = this.#takeBody(buf, p, end);
       // A caller that asks and does not read is not answered without end: its next request waits, too.
-      else if (this.#phase === 'answer' || this.#waiting !== undefined || this.#wire.congested) {
-        // No more is read meanwhile. TLS may still deliver the rest of a read, which is bounded.
-        const more = buf.subarray(p, end);
-        this.#waiting = this.#waiting === undefined ? Buffer.from(more) : Buffer.concat([this.#waiting, more]);
+      else if (this.#phase === 'answer' || this.#heads.waiting !== undefined || this.#wire.congested) {
+        this.#heads.putOff(buf, p, end);
         this.#wire.pause();
         return;
       } else p = this.#takeHead(buf, p, end);
@@ -129,11 +121,8 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   #begin(): unknown {
     const ex = this.#ex;
-    if (!readRequest(ex.head, ex.info)) return this.#refuse(ex.info.problem, ex.info.problemText);
-    const problem = this.#target.read(ex.head, ex.info, ex);
+    const problem = judge(ex, this.#target);
     if (problem !== undefined) return this.#refuse(problem.code, problem.text);
-    if (ex.info.length > this.#context.maxBody)
-      return this.#refuse('BODY_TOO_LARGE', `${ex.info.length} octets of body`);
     ex.begin(this.#context.loop.nowMs);
     this.#answered = false;
     this.#keepAlive = ex.info.keepAlive;
@@ -149,20 +138,21 @@ export class H1Server implements Downstream, WireOwner, Watched {
     const p = body.take(buf, start, end);
     if (body.dataEnd > body.dataStart) flow.onRequestBody(this.#ex, buf, body.dataStart, body.dataEnd);
     if (this.#phase !== 'body') return -1;
-    if (body.problem !== undefined) return this.#badBody(body.problem);
-    // RFC 9110 section 10.1.1 aside: what is announced and too large is refused before it comes.
-    if (body.announced > this.#context.maxBody) return this.#badBody('BODY_TOO_LARGE');
-    if (!body.done) return p;
-    this.#phase = 'answer';
-    flow.onRequestEnd(this.#ex);
-    if (this.#answered) this.#next();
+    if (body.problem !== undefined) return this.#badBody(body.problem, 'the body is not valid');
+    if (body.done) this.#endBody();
     return p;
   }
 
-  #badBody(code: ErrorCode): -1 {
+  #endBody(): void {
+    this.#phase = 'answer';
+    flow.onRequestEnd(this.#ex);
+    if (this.#answered) this.#next();
+  }
+
+  #badBody(code: ErrorCode, detail: string): -1 {
     this.#keepAlive = false;
     if (this.#ex.zone === 'over') this.#close();
-    else attempt.fail(this.#ex, errorReply(code, 'the body is not valid'));
+    else attempt.fail(this.#ex, errorReply(code, detail));
     return -1;
   }
 
@@ -179,16 +169,18 @@ export class H1Server implements Downstream, WireOwner, Watched {
   onEnd(): void {
     this.#callerDone = true;
     this.#callerDoneMs = this.#context.loop.nowMs;
+    if (this.#phase === 'body' && this.#ex.info.framing === 'tunnel') this.#endBody();
     // In the middle of a request this is the end of it; behind one, the caller may still wait for the answer.
-    if (this.#phase === 'body' ? !this.#answered : this.#phase === 'head' && !this.#heads.empty) this.#wire.destroy();
-    else if (this.#phase === 'body' || (this.#phase === 'head' && this.#waiting === undefined)) this.#close();
+    else if (this.#phase === 'body' ? !this.#answered : this.#phase === 'head' && !this.#heads.empty)
+      this.#wire.destroy();
+    else if (this.#phase === 'body' || (this.#phase === 'head' && this.#heads.waiting === undefined)) this.#close();
   }
 
   onClose(): void {
     this.#context.loop.unwatch(this);
     this.#phase = 'closing';
     attempt.onDownstreamGone(this.#ex);
-    this.#onClosed(this);
+    this.#onClosed();
   }
 
   onDrained(): void {
@@ -198,11 +190,9 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   onDeadline(nowMs: number): void {
     if (this.#phase === 'body' || this.#phase === 'answer') {
-      if (this.#phase === 'body' && !this.#wire.paused && this.#body.tooSlow(nowMs, this.#context.limits)) {
-        this.#keepAlive = false;
-        if (this.#answered) this.#wire.destroy();
-        else attempt.fail(this.#ex, errorReply('REQUEST_TIMEOUT', 'the body comes too slowly'));
-      } else if (this.#ex.zone !== 'answering' && this.#callerDoneMs + this.#context.limits.halfClosedMs <= nowMs)
+      if (this.#phase === 'body' && !this.#wire.paused && this.#body.tooSlow(nowMs, this.#context.limits))
+        this.#badBody('REQUEST_TIMEOUT', 'the body comes too slowly');
+      else if (this.#ex.zone !== 'answering' && this.#callerDoneMs + this.#context.limits.halfClosedMs <= nowMs)
         this.#wire.destroy();
       else if (attempt.nextDeadline(this.#ex) <= nowMs) attempt.onDeadline(this.#ex, nowMs);
     } else if (this.#phase === 'head' && !this.#heads.empty)
@@ -229,12 +219,14 @@ export class H1Server implements Downstream, WireOwner, Watched {
   }
 
   sendResponse(ex: HttpExchange, upstream: Upstream): void {
-    this.#framing = responseFraming(ex, upstream);
-    writeResponse(this.#wire, ex, upstream, this.#framing, this.#connectionField(ex, this.#framing === 'until-close'));
+    const framing = responseFraming(ex, upstream);
+    this.#framing = framing;
+    if (framing === 'tunnel') this.#wire.socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    writeResponse(this.#wire, ex, upstream, framing, this.#connectionFields(ex, framing));
   }
 
   sendReply(ex: HttpExchange, reply: Reply): void {
-    writeReply(this.#wire, ex, reply, this.#connectionField(ex, false));
+    writeReply(this.#wire, ex, reply, this.#connectionFields(ex, 'length'));
     this.#end();
   }
 
@@ -252,14 +244,15 @@ export class H1Server implements Downstream, WireOwner, Watched {
   reset(): void {
     this.#answered = true;
     // Where the end of the connection is the end of the body, an orderly end would pass a part off as the whole.
-    if (this.#framing === 'until-close') this.#wire.abort();
+    if (this.#framing === 'until-close' || this.#framing === 'tunnel') this.#wire.abort();
     else this.#wire.destroy();
   }
 
   /** Says whether the connection goes on after this response, and keeps to it. */
-  #connectionField(ex: HttpExchange, untilClose: boolean): string {
-    const over = untilClose || isEnding(this.#context, this.#expiresMs);
-    const goesOn = !over && !(this.#callerDone && this.#waiting === undefined);
+  #connectionFields(ex: HttpExchange, framing: Framing): string {
+    if (framing === 'tunnel') return acceptFields(ex);
+    const over = framing === 'until-close' || isEnding(this.#context, this.#expiresMs);
+    const goesOn = !over && (!this.#callerDone || this.#heads.waiting !== undefined);
     this.#keepAlive &&= goesOn && (ex.requestDone || this.#body.drainable);
     if (!this.#keepAlive) return 'connection: close\r\n';
     return ex.head.minor === 0 ? 'connection: keep-alive\r\n' : '';
@@ -267,7 +260,9 @@ export class H1Server implements Downstream, WireOwner, Watched {
 
   #end(): void {
     this.#answered = true;
-    if (!this.#keepAlive) this.#close();
+    // Half of a tunnel: the caller may go on.
+    if (this.#framing === 'tunnel' && !this.#callerDone) this.#wire.end();
+    else if (!this.#keepAlive) this.#close();
     else if (this.#phase === 'answer') this.#next();
     else this.#wire.resume();
   }
@@ -277,15 +272,15 @@ export class H1Server implements Downstream, WireOwner, Watched {
     this.#phase = 'head';
     this.deadlineMs = this.#context.loop.nowMs + this.#context.limits.idleMs;
     // In a turn of its own: a thousand pipelined requests must not be a thousand frames deep.
-    if (this.#waiting !== undefined) setImmediate(() => this.#context.loop.turn(() => this.#takeWaiting()));
+    if (this.#heads.waiting !== undefined) setImmediate(() => this.#context.loop.turn(() => this.#takeWaiting()));
     else if (this.#callerDone) this.#close();
     else this.#wire.resume();
   }
 
   #takeWaiting(): void {
-    const waiting = this.#waiting;
+    const waiting = this.#heads.waiting;
     if (waiting === undefined || this.#phase !== 'head' || this.#wire.congested) return;
-    this.#waiting = undefined;
+    this.#heads.waiting = undefined;
     this.#wire.resume();
     this.onOctets(waiting, 0, waiting.length);
   }

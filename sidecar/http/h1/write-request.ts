@@ -16,8 +16,11 @@ export function writeChunk(wire: Wire, buf: Buffer, start: number, end: number):
   wire.writeText('\r\n');
 }
 
-/** Puts the head of the request on the wire: start line, the fields that pass, then the mesh's own. */
-export function writeRequest(wire: Wire, ex: HttpExchange): void {
+/**
+ * Puts the head of the request on the wire: start line, the fields that pass, then the mesh's own. `tunnelFields`: those
+ * that ask for a tunnel.
+ */
+export function writeRequest(wire: Wire, ex: HttpExchange, tunnelFields: string): void {
   const { head, info, context } = ex;
   wire.room(head.fieldsEnd + 1024);
   const verified = ex.peer !== '';
@@ -31,6 +34,7 @@ export function writeRequest(wire: Wire, ex: HttpExchange): void {
     from = head.fieldsStart;
   }
   copyFields(wire, ex, droppedOfRequest(ex), from, hostAsCame);
+  if (tunnelFields !== '') wire.writeText(tunnelFields);
   writeOwnFields(wire, ex, inbound, verified);
   writeTrace(wire, context.tracer, ex.record);
 }

@@ -9,7 +9,7 @@ import { writeField } from './write-request.ts';
 /** How the body goes to this caller. RFC 9112 section 6. */
 export function responseFraming(ex: HttpExchange, upstream: Upstream): Framing {
   const { framing } = upstream.info;
-  if (framing === 'none' || framing === 'length') return framing;
+  if (framing === 'none' || framing === 'length' || framing === 'tunnel') return framing;
   // An HTTP/1.0 caller knows no chunks: the end of the connection is the end of the body.
   return ex.head.minor === 0 ? 'until-close' : 'streamed';
 }
@@ -26,7 +26,10 @@ export function writeResponse(
   wire.room(head.fieldsEnd - head.fieldsStart + 512);
   // The usual response is one copy from its first octet on.
   let from = head.lineStart;
-  if (!head.lineIsClean) {
+  if (framing === 'tunnel') {
+    wire.writeText('HTTP/1.1 101 Switching Protocols\r\n');
+    from = head.fieldsStart;
+  } else if (!head.lineIsClean) {
     wire.writeText(`HTTP/1.1 ${head.status} `);
     wire.writeOctets(head.buf, head.reasonStart, head.reasonEnd);
     wire.writeText('\r\n');
