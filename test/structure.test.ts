@@ -114,7 +114,7 @@ test('relative imports name a file, with its ending', () => {
 
 test('codecs do no I/O: octets in, events out', () => {
   const codecs = [
-    ...globSync('sidecar/http/{message,h2/hpack}/*.ts', { cwd: root, exclude: ['**/*.test.ts'] }),
+    ...globSync('sidecar/http/{message,grpc,h2/hpack}/*.ts', { cwd: root, exclude: ['**/*.test.ts'] }),
     ...'scan partial chunked request response request-body'.split(' ').map((name) => `sidecar/http/h1/${name}.ts`),
   ];
   expect(codecs.length).toBeGreaterThan(10);

@@ -24,10 +24,7 @@ export interface Downstream {
   /** A 1xx response. */
   sendInterim(upstream: Upstream): void;
   sendBody(buf: Buffer, start: number, end: number): void;
-  /**
-   * `trailers`: fields after the body, for callers whose protocol has a place for them; gone when this returns. `own`:
-   * they are the mesh's, and not those of the response.
-   */
+  /** `trailers`: fields after the body, where there is a place for them; gone when this returns. `own`: the mesh's. */
   sendEnd(trailers?: Head, own?: boolean): void;
   /** The response cannot be completed: ends so that the caller can tell. */
   reset(): void;

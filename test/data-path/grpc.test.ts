@@ -1,62 +1,9 @@
 // gRPC with a real client and a real server, through one sidecar (h2c to the app) and through two (mutual TLS between).
 import { compressionAlgorithms, Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { manualClock } from '../../lib/clock.ts';
-import { type AppCall, type GrpcOrigin, grpcCaller, grpcOrigin } from '../harness/grpc.ts';
-import { type Identities, makeIdentities } from '../harness/identities.ts';
-import { startTestSidecar, type TestSidecar, type TestSidecarOptions } from '../harness/sidecar.ts';
+import { type AppCall, grpcCaller, grpcOrigin } from '../harness/grpc.ts';
+import { ways } from '../harness/grpc-ways.ts';
 import { until } from '../harness/until.ts';
-
-let mesh: Identities;
-beforeAll(async () => {
-  mesh = await makeIdentities();
-});
-
-type Mesh = AsyncDisposable & {
-  readonly caller: TestSidecar;
-  /** The sidecar beside the app; of one alone, itself. */
-  readonly last: TestSidecar;
-};
-
-const ways: [name: string, start: (apps: GrpcOrigin[], more?: TestSidecarOptions) => Promise<Mesh>][] = [
-  [
-    'one sidecar',
-    async (apps, more) => {
-      const caller = await startTestSidecar({ services: { web: apps.map(({ address }) => address) }, ...more });
-      return { caller, last: caller, [Symbol.asyncDispose]: () => caller[Symbol.asyncDispose]() };
-    },
-  ],
-  [
-    'two sidecars',
-    async (apps, { clock, limits = {}, ...more } = {}) => {
-      const common = { limits, ...(clock === undefined ? {} : { clock }) };
-      const callees: TestSidecar[] = [];
-      for (const app of apps)
-        callees.push(
-          await startTestSidecar({
-            name: 'web',
-            app: app.address,
-            mtls: 'strict',
-            credentials: await mesh.live('web'),
-            ...common,
-          }),
-        );
-      const caller = await startTestSidecar({
-        services: { web: callees.map(({ inbound: at }) => ({ at, identity: mesh.id('web') })) },
-        credentials: await mesh.live('shop'),
-        ...more,
-        ...common,
-      });
-      return {
-        caller,
-        last: callees[0]!,
-        async [Symbol.asyncDispose]() {
-          await caller[Symbol.asyncDispose]();
-          for (const callee of callees) await callee[Symbol.asyncDispose]();
-        },
-      };
-    },
-  ],
-];
 
 /** Says each message back in capitals, and ends when the caller does. */
 const echo = (call: AppCall): void => {
