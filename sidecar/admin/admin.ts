@@ -1,9 +1,9 @@
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createConnection } from 'node:net';
 import { type Address, formatAddress, isLoopback } from '../../lib/address.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
+import { removeLeftBehind } from '../listen/left-behind.ts';
 import { refusalOf } from './guard.ts';
 import { type AdminParts, type Answer, pages, problem } from './pages.ts';
 
@@ -97,7 +97,7 @@ function send(response: ServerResponse, { status, type, body, allow }: Answer): 
 }
 
 async function listen(server: Server, address: Address): Promise<void> {
-  if ('path' in address && (await isLeftBehind(address.path))) unlinkSync(address.path);
+  if ('path' in address) await removeLeftBehind(address.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
       reject(new Error(`admin cannot listen at ${formatAddress(address)}: ${reasonOf(error)}`)),
@@ -107,19 +107,6 @@ async function listen(server: Server, address: Address): Promise<void> {
   server.removeAllListeners('error');
   // Whoever may drain is whoever runs the sidecar.
   if ('path' in address) chmodSync(address.path, 0o600);
-}
-
-/** True for the socket of a sidecar that was killed. One that is answered belongs to somebody, and so does any other file. */
-function isLeftBehind(path: string): boolean | Promise<boolean> {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
-  return new Promise((resolve) => {
-    const socket = createConnection(path);
-    socket.once('error', (error: Error & { readonly code?: string }) => resolve(error.code === 'ECONNREFUSED'));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(false);
-    });
-  });
 }
 
 function reasonOf(error: Error & { readonly code?: string }): string {

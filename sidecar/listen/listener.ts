@@ -1,21 +1,22 @@
-import { rmSync } from 'node:fs';
 import { createServer as createPlain, type Server, type Socket } from 'node:net';
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
-import { type Address, formatAddress } from '../../lib/address.ts';
+import type { Address } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
 import type { HttpExchange, ListenerContext } from '../http/exchange.ts';
+import { type FilesUsed, Gate } from '../limits/gate.ts';
+import { Seldom } from '../limits/seldom.ts';
 import { TCP_PROTOCOL, type TcpServer } from '../tcp/server.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import { contextOptions } from '../tls/contexts.ts';
 import type { Credentials, LiveCredentials } from '../tls/credentials.ts';
 import { checkPeer } from '../tls/verify.ts';
 import { Connections } from './connections.ts';
+import { removeLeftBehind } from './left-behind.ts';
 import { type Serving, serve } from './serve.ts';
 
-const HANDSHAKE_MS = 10_000;
-/** Connections of one listener; more are closed at once. */
-const MAX_CONNECTIONS = 20_000;
 const BACKLOG = 4096;
+/** Node has no timer for more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Listener {
   /** With the port that was chosen, where 0 was asked for. */
@@ -195,17 +196,15 @@ function setContext(server: TlsServer, next: Credentials): void {
   server.setSecureContext(contextOptions(next.certPem, next.keyPem, next.rootsPem));
 }
 
-function listen(server: Server, address: Address, reusePort: boolean): Promise<void> {
-  return new Promise((resolve, reject) => {
+async function listen(server: Server, address: Address, reusePort: boolean): Promise<void> {
+  if ('path' in address) await removeLeftBehind(address.path);
+  await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     const done = (): void => {
       server.off('error', reject);
       resolve();
     };
-    if ('path' in address) {
-      // What a sidecar that was killed has left; another one's that listens would be taken over, as with any supervisor.
-      rmSync(address.path, { force: true });
-      server.listen({ path: address.path, backlog: BACKLOG }, done);
-    } else server.listen({ host: address.host, port: address.port, backlog: BACKLOG, reusePort }, done);
+    if ('path' in address) server.listen({ path: address.path, backlog: BACKLOG }, done);
+    else server.listen({ host: address.host, port: address.port, backlog: BACKLOG, reusePort }, done);
   });
 }

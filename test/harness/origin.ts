@@ -136,7 +136,10 @@ export interface RawOrigin extends AsyncDisposable {
 }
 
 /** A service that does on each connection what the script says. A script that throws fails the test that closes it. */
-export async function rawOrigin(script: (peer: RawPeer) => void | Promise<void>): Promise<RawOrigin> {
+export async function rawOrigin(
+  script: (peer: RawPeer) => void | Promise<void>,
+  options: { readonly path?: string } = {},
+): Promise<RawOrigin> {
   const peers: RawPeer[] = [];
   const failures: unknown[] = [];
   const sockets = new Set<Socket>();
@@ -164,7 +167,7 @@ export async function rawOrigin(script: (peer: RawPeer) => void | Promise<void>)
       if (!closing) failures.push(thrown);
     });
   });
-  const address = await listen(server, {});
+  const address = await listen(server, options);
   return {
     address,
     peers,
