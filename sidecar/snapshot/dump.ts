@@ -43,23 +43,25 @@ export function dumpSnapshot(snapshot: Snapshot, upstreams: readonly UpstreamDum
 
 /** The same snapshot in several threads: what they have under way, and open, is added up. */
 export function addDumps(first: SnapshotDump, others: readonly SnapshotDump[]): SnapshotDump {
-  const key = (service: string, id: string): string => `${service} ${id}`;
-  const more = new Map<string, { active: number; connections: number }>();
-  for (const { destinations } of others)
+  const all = [first, ...others];
+  const sums = new Map<string, { active: number; connections: number }>();
+  for (const { destinations } of all)
     for (const { service, endpoints } of destinations)
       for (const { id, active, connections } of endpoints) {
-        const sum = more.get(key(service, id)) ?? { active: 0, connections: 0 };
-        more.set(key(service, id), {
-          active: sum.active + active,
-          connections: sum.connections + connections,
-        });
+        const key = `${service} ${id}`;
+        const before = sums.get(key) ?? { active: 0, connections: 0 };
+        sums.set(key, { active: before.active + active, connections: before.connections + connections });
       }
-  const destinations = first.destinations.map(({ service, endpoints }) => ({
-    service,
-    endpoints: endpoints.map((endpoint) => {
-      const { active = 0, connections = 0 } = more.get(key(service, endpoint.id)) ?? {};
-      return { ...endpoint, active: endpoint.active + active, connections: endpoint.connections + connections };
-    }),
-  }));
-  return { ...first, destinations };
+  return {
+    ...first,
+    destinations: first.destinations.map(({ service, endpoints }) => ({
+      service,
+      endpoints: endpoints.map((endpoint) => ({ ...endpoint, ...sums.get(`${service} ${endpoint.id}`) })),
+    })),
+    // Settings, so that they are the same ones in the same order.
+    upstreams: first.upstreams.map((upstream, index) => ({
+      ...upstream,
+      connections: all.reduce((sum, { upstreams }) => sum + (upstreams[index]?.connections ?? 0), 0),
+    })),
+  };
 }

@@ -96,8 +96,8 @@ class WorkerSet implements Workers {
   }
 
   async open(): Promise<void> {
-    await isFree(this.#options.inbound);
-    await isFree(this.#options.outbound);
+    const { inbound: into, outbound: out, upstreams = [] } = this.#options;
+    for (const address of [into, out, ...upstreams.map((upstream) => upstream.address)]) await isFree(address);
     const [first, ...others] = this.seats;
     // The first one chooses where port 0 is asked for; the others come to the same ports.
     const { inbound, outbound } = await first!.open().catch((error: unknown) => {

@@ -9,8 +9,9 @@ import type { Address } from '../../lib/address.ts';
 import { Live } from '../../lib/live.ts';
 import type { Credentials } from '../../sidecar/tls/credentials.ts';
 import { type RawClient, rawClient, requestText, send } from '../harness/client.ts';
+import { freePort } from '../harness/free-port.ts';
 import { type Identities, makeIdentities } from '../harness/identities.ts';
-import { http1Origin } from '../harness/origin.ts';
+import { http1Origin, rawOrigin } from '../harness/origin.ts';
 import { inputsOf } from '../harness/sidecar.ts';
 import { until } from '../harness/until.ts';
 import { startTestWorkers, type TestWorkers } from '../harness/workers.ts';
@@ -194,6 +195,35 @@ test('a port that somebody else has is not shared with them', async () => {
   await using mesh = await startTestWorkers({ outbound });
   expect(mesh.outbound).toEqual(outbound);
   await expect(startTestWorkers({ outbound })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+});
+
+test('a port that leads to one service is served by both threads, octet by octet', async () => {
+  await using origin = await rawOrigin(async ({ octets, socket }) => {
+    const said = await octets.until('a sentence', (text) => (text.endsWith('.') ? text : undefined));
+    socket.end(`you said ${said}`);
+  });
+  const address = { host: '127.0.0.1', port: await freePort() };
+  const yaml = `
+apiVersion: weft.dev/v1
+kind: Service
+metadata: { name: db }
+spec: { ports: [{ port: 5432, protocol: tcp }] }
+`;
+  const upstreams = [{ service: 'default/db', address }];
+  await using mesh = await startTestWorkers({ upstreams, yaml, services: { db: [origin.address] } });
+  const clients: RawClient[] = [];
+  const open = (worker: string): number => mesh.metric('weft_worker_connections', { worker });
+  while (clients.length < 200 && (open('0') === 0 || open('1') === 0)) {
+    const client = await rawClient(address);
+    clients.push(client);
+    await client.send(`${clients.length}.`);
+    const answer = await client.octets.until('the answer', (text, over) => (over ? text : undefined));
+    expect(answer).toBe(`you said ${clients.length}.`);
+  }
+  expect(clients.length).toBeLessThan(200);
+  const { upstreams: shown } = await mesh.workers.dump();
+  expect(shown).toEqual([{ service: 'default/db', listen: `127.0.0.1:${address.port}`, connections: clients.length }]);
+  for (const client of clients) await client[Symbol.asyncDispose]();
 });
 
 test('a unix-domain socket is served by the first thread, also when that has died', async () => {

@@ -23,6 +23,7 @@ export interface TestWorkersOptions extends TestConfig {
   readonly credentials?: DataPlaneOptions['credentials'];
   readonly resolve?: DataPlaneOptions['resolve'];
   readonly limits?: Partial<Limits>;
+  readonly upstreams?: NonNullable<DataPlaneOptions['upstreams']>;
   readonly telemetry?: TelemetryConfig;
 }
 
@@ -76,6 +77,7 @@ export async function startTestWorkers(options: TestWorkersOptions = {}): Promis
       maxRequestBody: Number.POSITIVE_INFINITY,
       upgrades: new Set(['websocket']),
       limits: { ...defaultLimits, ...options.limits },
+      upstreams: options.upstreams ?? [],
       resolve: options.resolve ?? (() => undefined),
       telemetry,
       clock: systemClock,
