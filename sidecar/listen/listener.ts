@@ -1,10 +1,8 @@
 import { createServer as createPlain, type Server, type Socket } from 'node:net';
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
-import type { Address } from '../../lib/address.ts';
+import { type Address, formatAddress } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
 import type { HttpExchange, ListenerContext } from '../http/exchange.ts';
-import { type FilesUsed, Gate } from '../limits/gate.ts';
-import { Seldom } from '../limits/seldom.ts';
 import { TCP_PROTOCOL, type TcpServer } from '../tcp/server.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import { contextOptions } from '../tls/contexts.ts';
@@ -14,9 +12,10 @@ import { Connections } from './connections.ts';
 import { removeLeftBehind } from './left-behind.ts';
 import { type Serving, serve } from './serve.ts';
 
+const HANDSHAKE_MS = 10_000;
+/** Connections of one listener; more are closed at once. */
+const MAX_CONNECTIONS = 20_000;
 const BACKLOG = 4096;
-/** Node has no timer for more. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Listener {
   /** With the port that was chosen, where 0 was asked for. */
