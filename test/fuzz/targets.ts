@@ -1,5 +1,6 @@
 import type { Random } from '../../lib/random.ts';
 import { fuzzAgainstNode } from './against-node.ts';
+import { fuzzHpack } from './hpack.ts';
 import { fuzzPath } from './path.ts';
 import { fuzzRequest } from './request.ts';
 import { fuzzResources } from './resources.ts';
@@ -12,6 +13,7 @@ export const targets: Readonly<Record<string, Target>> = {
   request: fuzzRequest,
   'request against node:http': fuzzAgainstNode,
   response: fuzzResponse,
+  'header blocks of HTTP/2': fuzzHpack,
   path: fuzzPath,
   resources: fuzzResources,
 };

@@ -106,11 +106,11 @@ export class Head {
     this.problemText = '';
   }
 
-  /** Makes the octets of its own at least this many. Keeps what stands before `fieldsEnd`; `own` may be another then. */
+  /** Makes the octets of its own at least this many. Keeps what stands there; `own` may be another then. */
   reserve(octets: number): void {
     if (octets <= this.#own.buf.length - SLACK) return;
     const larger = viewed(Math.max(LEAST_OWN, octets, Math.min(this.#own.buf.length * 2, MAX_HEAD)));
-    this.#own.buf.copy(larger.buf, 0, 0, this.fieldsEnd);
+    this.#own.buf.copy(larger.buf);
     this.#own = larger;
     this.buf = larger.buf;
   }

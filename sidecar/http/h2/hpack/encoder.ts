@@ -58,9 +58,9 @@ export class HpackEncoder {
 
   /** Begins a block: says how large the table is now, if that is news (RFC 7541 section 4.2). Needs BEGIN_ROOM. */
   begin(dst: Buffer, at: number): number {
-    if (this.#wanted === this.#limit && this.#lowest === this.#limit) return at;
+    if (this.#wanted === this.#limit && this.#lowest >= this.#limit) return at;
     let p = at;
-    if (this.#lowest < this.#wanted) p = this.#resize(dst, p, this.#lowest);
+    if (this.#lowest < this.#limit && this.#lowest < this.#wanted) p = this.#resize(dst, p, this.#lowest);
     if (this.#wanted !== this.#limit) p = this.#resize(dst, p, this.#wanted);
     this.#lowest = this.#wanted;
     return p;
