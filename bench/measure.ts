@@ -10,10 +10,19 @@ import type { Sample } from './metrics.ts';
 import { type App, heldMs, type Origin } from './origins/origins.ts';
 import type { Path } from './peers/peer.ts';
 import { cpuTime, fileLimit, forgetPeak, memory, peakMib } from './proc.ts';
-import type { Rig } from './rig.ts';
+import { gist, type Rig } from './rig.ts';
 
 /** A run that says nothing; the message says why. */
 export class InvalidRun extends Error {}
+
+/** With what the proxies themselves said, if anything but that they are there. */
+function invalid(problems: readonly string[], path: Path): InvalidRun {
+  const said = path.processes
+    .map(({ name, output }) => ({ name, text: gist(output()) }))
+    .filter(({ text }) => text !== '' && !text.includes('"event":"listening"'))
+    .map(({ name, text }) => `${name} said: ${text}`);
+  return new InvalidRun([...problems, ...said].join('; '));
+}
 
 /** One round of one contender. */
 export interface Round {
@@ -48,7 +57,7 @@ export async function warmUp({ rig, path, app }: Omit<Round, 'seconds'>, request
   const step = 2;
   for (let done = 0, spent = 0; done < requests * warmUpShare[app] && spent < limitS; spent += step) {
     const load = await generators[app](rig, path.port, step);
-    if (load.problems.length > 0) throw new InvalidRun(load.problems.join('; '));
+    if (load.problems.length > 0) throw invalid(load.problems, path);
     done += load.requests;
   }
 }
@@ -72,7 +81,7 @@ async function underLoad({ path }: Round, fewest: number, generate: () => Promis
   const after = cpuTime(pids);
   const problems = [...load.problems];
   if (load.requests < fewest) problems.push(`${load.requests} requests only`);
-  if (problems.length > 0) throw new InvalidRun(problems.join('; '));
+  if (problems.length > 0) throw invalid(problems, path);
   return { load, userUs: after.userUs - before.userUs, sysUs: after.sysUs - before.sysUs, elapsedUs };
 }
 
@@ -174,7 +183,7 @@ export async function manyConnections({ rig, path }: Round): Promise<Sample> {
   const { seen, report } = await hold(rig, { port: path.port, connections: idleConnections, limitS: 90 }, () =>
     memory(pids),
   );
-  if (report.problems.length > 0) throw new InvalidRun(report.problems.join('; '));
+  if (report.problems.length > 0) throw invalid(report.problems, path);
   return {
     ...seen,
     kibPerConnection: ((seen.rssMib - before) * 1024) / idleConnections,

@@ -136,7 +136,11 @@ export class Rig {
     });
     let output = '';
     const onText = (text: string): void => {
-      output = (output + text).slice(-outputKept);
+      output += text;
+      if (output.length <= outputKept) return;
+      // From the next whole line, if there is one.
+      output = output.slice(-outputKept);
+      output = output.slice(output.indexOf('\n') + 1);
     };
     child.stdout.setEncoding('utf8').on('data', onText);
     if (more.onLine !== undefined) createInterface({ input: child.stdout }).on('line', more.onLine);

@@ -9,7 +9,7 @@ const wrkReport = `Running 2s test @ http://127.0.0.1:8080/
      50%  850.00us
      75%    1.20ms
      90%    1.90ms
-     99%    1.05s
+     99%    1.05s ${''}
   112345 requests in 2.00s, 18.6MB read
 Requests/sec:  56172.50
 Transfer/sec:      9.30MB

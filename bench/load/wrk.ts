@@ -14,7 +14,7 @@ export function parseWrk(text: string): Load {
     if (found === null) throw new Error(`wrk did not report (no ${pattern.source}): ${text.slice(0, 300)}`);
     return found;
   };
-  const percentile = (name: string): number => parseMs(match(new RegExp(`^\\s+${name}%\\s+(\\S+)$`, 'm'))[1]!);
+  const percentile = (name: string): number => parseMs(match(new RegExp(`^\\s+${name}%\\s+(\\S+) *$`, 'm'))[1]!);
   const problems = [];
   const socket = /Socket errors: .*/.exec(text);
   if (socket !== null) problems.push(socket[0]);
