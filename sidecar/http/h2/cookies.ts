@@ -19,6 +19,7 @@ export function joinCookies(head: Head): void {
     lines.push(head.buf.subarray(start, head.lineEnd(field)));
     for (let i = 0; i < STRIDE; i++) head.at[kept * STRIDE + i] = head.at[field * STRIDE + i]! + at - start;
     head.ids[kept] = head.ids[field]!;
+    head.secret[kept] = head.secret[field]!;
     at = head.at[kept * STRIDE + 4]!;
     kept++;
   }
@@ -28,6 +29,7 @@ export function joinCookies(head: Head): void {
   const valueEnd = valueStart + value.length;
   head.at.set([at, at + name.length, valueStart, valueEnd, valueEnd + 2], kept * STRIDE);
   head.ids[kept] = nameId.cookie;
+  head.secret[kept] = 0;
   head.count = kept + 1;
   head.buf = Buffer.concat([...lines, Buffer.from(`${name}: `), value, Buffer.from('\r\n')]);
   head.fieldsStart = 0;

@@ -32,16 +32,15 @@ export class HeadWriter {
   }
 
   field(head: Head, field: number): void {
-    this.#at = this.#encoder.field(
-      this.#buf,
-      this.#at,
-      head,
-      head.nameStart(field),
-      head.nameEnd(field),
-      head.ids[field]!,
-      head.valueStart(field),
-      head.valueEnd(field),
-    );
+    const nameStart = head.nameStart(field);
+    const nameEnd = head.nameEnd(field);
+    const start = head.valueStart(field);
+    const end = head.valueEnd(field);
+    // RFC 7541 section 6.2.3: what came as a field that no table may have goes on as one.
+    this.#at =
+      head.secret[field] === 1
+        ? this.#encoder.secret(this.#buf, this.#at, head, nameStart, nameEnd, start, end)
+        : this.#encoder.field(this.#buf, this.#at, head, nameStart, nameEnd, head.ids[field]!, start, end);
   }
 
   /** A field whose name is known by number, with the value that another field or a part of the head has. */

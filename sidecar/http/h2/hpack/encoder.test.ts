@@ -1,5 +1,5 @@
 import { Head } from '../../message/head.ts';
-import { type KnownName, nameId } from '../../message/names.ts';
+import { type KnownName, LOOKALIKE, nameId, OURS } from '../../message/names.ts';
 import { DECODED, HpackDecoder } from './decoder.ts';
 import { BEGIN_ROOM, fieldRoom, HpackEncoder } from './encoder.ts';
 
@@ -125,6 +125,31 @@ test('a known name that no table has becomes an index, though its value is alway
   const value = (n: number): string => `00-${String(n).padStart(32, '0')}-b7ad6b7169203331-01`;
   const lengths = [0, 1, 2].map((n) => encode(encoder, [['traceparent', value(n)]]).length);
   expect(lengths).toEqual([1 + 1 + 11 + 1 + 55, 2 + 1 + 55, 2 + 1 + 55]);
+});
+
+test('names of the mesh and look-alikes keep their own octets, though a number stands for all of them', () => {
+  const fields: Field[] = [
+    ['x-weft-a', '1'],
+    ['x-envoy-b', '1'],
+    ['content_length', '1'],
+    ['x_real_ip', '1'],
+  ];
+  const encoder = new HpackEncoder();
+  const decoder = new HpackDecoder();
+  const head = new Head();
+  const block = encode(new HpackEncoder(), fields);
+  expect(new HpackDecoder().decode(block, 0, block.length, head)).toBe(DECODED);
+  expect([...head.ids.subarray(0, 4)]).toEqual([OURS, OURS, LOOKALIKE, LOOKALIKE]);
+  for (let i = 0; i < 3; i++) {
+    const dst = Buffer.alloc(1000);
+    let at = encoder.begin(dst, 0);
+    for (let n = 0; n < head.count; n++) {
+      const nameEnd = head.nameEnd(n);
+      at = encoder.field(dst, at, head, head.nameStart(n), nameEnd, head.ids[n]!, head.valueStart(n), head.valueEnd(n));
+    }
+    expect(decode(decoder, dst.subarray(0, at))).toEqual(fields);
+    if (i === 2) expect(at).toBe(fields.length);
+  }
 });
 
 test('a long value stands in no table', () => {
