@@ -133,6 +133,25 @@ test('at most 1024 are open; whose place gets free is opened for who waits, also
   expect(outcomes.get(1025)).toBe(line);
 });
 
+test('a connection that carries a tunnel takes no place that a request could have, and ends with the pool', async () => {
+  for (let i = 0; i < 1024; i++) lease();
+  const lines: Line[] = [];
+  while (lines.length < 1024) lines.push(await connect());
+  lease();
+  expect(opening).toHaveLength(0);
+  pool.lend(lines[0]!);
+  expect([pool.connections, opening.length]).toEqual([1024, 1]);
+  const line = await connect();
+  expect([outcomes.get(1024), pool.connections]).toEqual([line, 1025]);
+  pool.lend(line);
+  line.destroy();
+  expect(pool.connections).toBe(1024);
+  pool.close();
+  expect(lines[0]!.dead).toBe(false);
+  pool.destroy();
+  expect([lines[0]!.dead, pool.connections]).toEqual([true, 0]);
+});
+
 test('more than 1024 do not wait', () => {
   for (let i = 0; i < 1025; i++) lease();
   expect(outcomes.get(1024)).toBe('OVERLOADED');

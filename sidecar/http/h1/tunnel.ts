@@ -9,6 +9,9 @@ import { isWebsocketKey, newWebsocketKey, websocketAccept } from '../upgrade.ts'
 const known = nameId;
 const WEBSOCKET = 'websocket';
 
+/** A request as far as it is looked at here. */
+type Request = Pick<HttpExchange, 'head' | 'info'>;
+
 /** Neither end of a tunnel has to say anything: one that vanished without a word is found by the system. */
 export const KEEP_ALIVE_MS = 60_000;
 
@@ -28,7 +31,7 @@ export function readUpgrade(head: Head, info: RequestInfo, allowed: ReadonlySet<
 }
 
 /** The key that an endpoint is to answer; '' where the protocol has none. */
-export function tunnelKey({ head, info }: HttpExchange): string {
+export function tunnelKey({ head, info }: Request): string {
   if (info.upgrade !== WEBSOCKET) return '';
   const key = onlyValue(head, known['sec-websocket-key']);
   return isWebsocketKey(key) ? key : newWebsocketKey();
@@ -39,7 +42,7 @@ export const askFields = (protocol: string, key: string): string =>
   `connection: upgrade\r\nupgrade: ${protocol}\r\n${key === '' ? '' : `sec-websocket-key: ${key}\r\n`}`;
 
 /** The fields of our own by which the caller is told that its wish is granted, whatever the endpoint speaks. */
-export function acceptFields({ head, info }: HttpExchange): string {
+export function acceptFields({ head, info }: Request): string {
   const own = `connection: upgrade\r\nupgrade: ${info.upgrade}\r\n`;
   if (info.upgrade !== WEBSOCKET) return own;
   return `${own}sec-websocket-accept: ${websocketAccept(onlyValue(head, known['sec-websocket-key']))}\r\n`;
