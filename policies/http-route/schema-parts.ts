@@ -120,6 +120,8 @@ const ownHeaders = new Set([
   'expect',
   'keep-alive',
   'proxy-connection',
+  'sec-websocket-accept',
+  'sec-websocket-key',
   'te',
   'trailer',
   'transfer-encoding',

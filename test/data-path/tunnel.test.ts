@@ -244,9 +244,9 @@ spec:
     - matches: [{ path: { type: PathPrefix, value: /chat } }]
       filters:
         - type: RequestHeaderModifier
-          requestHeaderModifier: { add: [{ name: x-added, value: '1' }], remove: [sec-websocket-key] }
+          requestHeaderModifier: { add: [{ name: x-added, value: '1' }] }
         - type: ResponseHeaderModifier
-          responseHeaderModifier: { set: [{ name: x-set, value: '2' }], remove: [x-gone, sec-websocket-accept] }
+          responseHeaderModifier: { set: [{ name: x-set, value: '2' }], remove: [x-gone] }
       backendRefs: [{ name: web, port: 80 }]
 `,
       },
@@ -255,10 +255,8 @@ spec:
     await mesh.client.send(askText('/chat'));
     const answer = await takeHead(mesh.client);
     expect(head).toMatch(/\r\nx-added: 1\r\n/);
-    expect(head.match(/sec-websocket-key/gi)).toHaveLength(1);
     expect(answer).toMatch(/^HTTP\/1\.1 101 [\s\S]*\r\nx-set: 2\r\n/);
     expect(answer).not.toMatch(/x-gone/i);
-    expect(answer.match(/sec-websocket-accept/gi)).toHaveLength(1);
     await mesh.client.send('hello');
     await heard(mesh.origin.peers[0]!, 'hello');
   });
