@@ -8,6 +8,12 @@ const FLUSH_OCTETS = 64 * 1024;
 /** A peer that vanished without a word is noticed by the system, however long the pipe may rest. */
 const KEEP_ALIVE_MS = 60_000;
 
+/** Who counts what moves. */
+export interface Moved {
+  toService(octets: number): void;
+  toCaller(octets: number): void;
+}
+
 /** Makes the wire of an owner; the socket is there already. */
 export type OpenWire = (owner: WireOwner) => Wire;
 
@@ -19,8 +25,6 @@ class Side implements WireOwner {
   /** Its peer has said that no more will come. */
   done = false;
   closed = false;
-  /** Taken from it so far. */
-  octets = 0;
   /** What came before the other end was there: one read, and what TLS still had of it. */
   held: Buffer[] = [];
 
@@ -37,8 +41,7 @@ class Side implements WireOwner {
   }
 
   onOctets(buf: Buffer, start: number, end: number): void {
-    this.octets += end - start;
-    this.#pipe.moved();
+    this.#pipe.took(this, end - start);
     const to = this.other?.wire;
     if (to === undefined) {
       this.held.push(Buffer.from(buf.subarray(start, end)));
@@ -76,6 +79,7 @@ export class Pipe implements Watched {
   watchIndex = -1;
   readonly #loop: Loop;
   readonly #idleMs: number;
+  readonly #counts: Moved;
   readonly #onOver: (code: ErrorCode | '') => void;
   readonly #downstream: Side;
   readonly #upstream: Side;
@@ -87,9 +91,10 @@ export class Pipe implements Watched {
    * `idleMs`: how long nothing may move before it is ended. `onOver`: both ends are gone, once; with '' when each had
    * said that no more will come.
    */
-  constructor(open: OpenWire, loop: Loop, idleMs: number, onOver: (code: ErrorCode | '') => void) {
+  constructor(open: OpenWire, loop: Loop, idleMs: number, counts: Moved, onOver: (code: ErrorCode | '') => void) {
     this.#loop = loop;
     this.#idleMs = idleMs;
+    this.#counts = counts;
     this.#onOver = onOver;
     this.#downstream = new Side(this);
     this.#upstream = new Side(this);
@@ -106,16 +111,6 @@ export class Pipe implements Watched {
 
   get over(): boolean {
     return this.#over;
-  }
-
-  /** Octets on their way from the caller. */
-  get toService(): number {
-    return this.#downstream.octets;
-  }
-
-  /** Octets on their way to the caller. */
-  get toCaller(): number {
-    return this.#upstream.octets;
   }
 
   /** The upstream end is there: begins with what the caller has said meanwhile. The pipe must not be over. */
@@ -137,6 +132,13 @@ export class Pipe implements Watched {
     if (this.#code === '') this.#code = code;
     this.#downstream.wire?.abort();
     this.#upstream.wire?.abort();
+  }
+
+  /** Octets have come in at one side. */
+  took(side: Side, octets: number): void {
+    this.moved();
+    if (side === this.#downstream) this.#counts.toService(octets);
+    else this.#counts.toCaller(octets);
   }
 
   moved(): void {

@@ -1,11 +1,14 @@
+import { parseSpiffe } from '../../lib/spiffe.ts';
+import { serviceKey } from '../../policies/resource.ts';
 import type { ListenerContext } from '../http/exchange.ts';
 import type { Destination } from '../snapshot/snapshot.ts';
-import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { TcpEdge, Telemetry } from '../telemetry/telemetry.ts';
 import type { LiveCredentials } from '../tls/credentials.ts';
 import { connector } from '../upstream/connect.ts';
+import type { Way } from './connection.ts';
 import { type AppProtocol, InboundTcp } from './inbound.ts';
 import { OutboundTcp } from './outbound.ts';
-import { TCP_PROTOCOL, type TcpServer } from './server.ts';
+import { type Caller, TCP_PROTOCOL, type TcpServer } from './server.ts';
 
 /** Endpoints that are tried for one connection. */
 const TRIES = 3;
@@ -27,14 +30,18 @@ export function tcpServers(options: {
   const { app, appProtocol, credentials, telemetry } = options;
   const toApp = connector(undefined, telemetry.connections('inbound', 'upstream'), []);
   const toEndpoint = connector(credentials, telemetry.connections('outbound', 'upstream'), [TCP_PROTOCOL]);
+  const edgeOf = ({ peer }: Caller): TcpEdge => {
+    const id = parseSpiffe(peer);
+    return telemetry.tcp('inbound', id === undefined ? 'unknown' : serviceKey(id.namespace, id.service));
+  };
   return {
     inbound({ loop, limits }) {
-      const way = { loop, connect: toApp, idleMs: limits.tcpIdleMs, tries: 1 };
-      return new InboundTcp({ way, app, protocol: appProtocol });
+      const way: Way = { direction: 'inbound', loop, connect: toApp, idleMs: limits.tcpIdleMs, tries: 1 };
+      return new InboundTcp({ way, app, protocol: appProtocol, edgeOf });
     },
     outbound(service, { loop, limits, snapshot, resolve }) {
-      const way = { loop, connect: toEndpoint, idleMs: limits.tcpIdleMs, tries: TRIES };
-      return new OutboundTcp({ way, service, snapshot, resolve });
+      const way: Way = { direction: 'outbound', loop, connect: toEndpoint, idleMs: limits.tcpIdleMs, tries: TRIES };
+      return new OutboundTcp({ way, service, snapshot, resolve, edge: telemetry.tcp('outbound', service) });
     },
   };
 }

@@ -1,14 +1,19 @@
-import type { EdgeStats } from './edge-stats.ts';
 import type { ExchangeRecord } from './telemetry.ts';
 
 /** Longest text of a peer that a line takes, in characters. */
 const maxText = 1024;
 
 /**
- * Writes exchanges as JSON, one line each and ASCII only, so that nothing a peer sends can end a line, forge a field or
+ * Writes exchanges and TCP connections as JSON, one line each and ASCII only, so that nothing a peer sends can end a line, forge a field or
  * reach a terminal (RES-LOG-INJECT). `service`: `namespace/name` of this sidecar's service.
  */
-export function accessLogLines(service: string): (edge: EdgeStats, record: ExchangeRecord, wallMs: number) => string {
+export function accessLogLines(
+  service: string,
+): (
+  edge: { readonly direction: 'inbound' | 'outbound'; readonly peer: string },
+  record: ExchangeRecord,
+  wallMs: number,
+) => string {
   let timeMs = Number.NaN;
   let time = '';
   const serviceField = `,"service":${quote(service)}`;

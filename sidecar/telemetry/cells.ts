@@ -5,7 +5,7 @@
 
 /** What a block of counters is of. */
 export type CellsOf =
-  | { readonly kind: 'edge' | 'codes'; readonly direction: Direction; readonly peer: string }
+  | { readonly kind: 'edge' | 'codes' | 'tcp'; readonly direction: Direction; readonly peer: string }
   | { readonly kind: 'connections'; readonly direction: Direction; readonly end: End }
   | { readonly kind: 'refused-handshakes'; readonly direction: Direction; readonly end: End; readonly reason: string }
   | { readonly kind: 'refused-connections'; readonly direction: Direction; readonly end: End; readonly reason: string }

@@ -54,6 +54,10 @@ export interface EdgeWindow {
 const isError = (record: ExchangeRecord): boolean =>
   isServiceFault(record) || (record.code !== '' && record.code !== 'REDIRECT');
 
+/** Whether the access log takes a record. `level`: as in ExchangeSinks. */
+export const isWanted = (level: 0 | 1 | 2, record: ExchangeRecord): boolean =>
+  level !== 0 && (level === 2 || isError(record));
+
 /** The counters of one direction and peer. `begin` and `end` allocate nothing (the first error of an edge excepted). */
 export class EdgeStats implements Edge {
   readonly direction: 'inbound' | 'outbound';
@@ -104,7 +108,7 @@ export class EdgeStats implements Edge {
     if (record.peer !== '') this.peerIdentity = record.peer;
 
     const sinks = this.#sinks;
-    if (sinks.logLevel !== 0 && (sinks.logLevel === 2 || isError(record))) sinks.log(this, record);
+    if (isWanted(sinks.logLevel, record)) sinks.log(this, record);
     if (record.sampled && sinks.spans) sinks.span(this, record);
   }
 

@@ -43,6 +43,31 @@ export const metricTable = {
     labels: ['direction', 'service', 'peer'],
     help: 'Attempts after the first one of an exchange.',
   },
+  weft_tcp_connections: {
+    type: 'gauge',
+    labels: ['direction', 'service', 'peer'],
+    help: 'Open TCP connections that carry no requests: those of services of protocol tcp.',
+  },
+  weft_tcp_connections_opened_total: {
+    type: 'counter',
+    labels: ['direction', 'service', 'peer'],
+    help: 'Such connections opened so far, refused ones included.',
+  },
+  weft_tcp_connections_closed_total: {
+    type: 'counter',
+    labels: ['direction', 'service', 'peer', 'code'],
+    help: 'Such connections that are over. code: why, by the error table; empty when both sides had said all they had to say.',
+  },
+  weft_tcp_to_service_bytes_total: {
+    type: 'counter',
+    labels: ['direction', 'service', 'peer'],
+    help: 'Octets that callers have sent on such connections, counted as they come.',
+  },
+  weft_tcp_to_caller_bytes_total: {
+    type: 'counter',
+    labels: ['direction', 'service', 'peer'],
+    help: 'Octets that services have sent on such connections, counted as they come.',
+  },
   weft_connections: {
     type: 'gauge',
     labels: ['direction', 'end'],

@@ -3,6 +3,7 @@ import type { ConnectionCounts } from './connection-counts.ts';
 import type { EdgeStats } from './edge-stats.ts';
 import { Exposition, labelText } from './exposition.ts';
 import { type MetricName, metricTable } from './metric-table.ts';
+import type { TcpStats } from './tcp-stats.ts';
 
 /** A number that some part of the sidecar shows, read at each scrape. */
 export interface Gauge {
@@ -27,6 +28,7 @@ export interface Measured {
   readonly service: string;
   readonly version: string;
   readonly edges: Iterable<EdgeStats>;
+  readonly tcp: Iterable<TcpStats>;
   readonly connections: Iterable<ConnectionCounts>;
   readonly overloadLevel: number;
   readonly accessLogDropped: number;
@@ -47,6 +49,7 @@ export function renderMetrics(measured: Measured): string {
   };
 
   writeEdges(out, metric, measured);
+  writeTcp(out, metric, measured);
   writeConnections(out, metric, [...measured.connections]);
   single('weft_overload_level', measured.overloadLevel);
   single('weft_access_log_dropped_total', measured.accessLogDropped);
@@ -114,6 +117,26 @@ function writeEdges(out: Exposition, metric: (name: MetricName) => void, { servi
   each('weft_response_bytes_total', (edge) => edge.responseBytes);
   each('weft_requests_in_flight', (edge) => edge.inFlight);
   each('weft_retries_total', (edge) => edge.retries);
+}
+
+function writeTcp(out: Exposition, metric: (name: MetricName) => void, { service, tcp }: Measured): void {
+  const edges = [...tcp].map((edge) => ({
+    edge,
+    labels: labelText({ direction: edge.direction, service, peer: edge.peer }),
+  }));
+  const each = (name: MetricName, read: (edge: TcpStats) => number): void => {
+    metric(name);
+    for (const { edge, labels } of edges) out.sample(name, labels, read(edge));
+  };
+  each('weft_tcp_connections', (edge) => edge.open);
+  each('weft_tcp_connections_opened_total', (edge) => edge.openedTotal);
+  metric('weft_tcp_connections_closed_total');
+  for (const { edge, labels } of edges)
+    edge.eachEnd((code, count) =>
+      out.sample('weft_tcp_connections_closed_total', `${labels},${labelText({ code })}`, count),
+    );
+  each('weft_tcp_to_service_bytes_total', (edge) => edge.toServiceBytes);
+  each('weft_tcp_to_caller_bytes_total', (edge) => edge.toCallerBytes);
 }
 
 function writeConnections(

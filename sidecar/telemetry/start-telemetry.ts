@@ -3,12 +3,13 @@ import type { Log } from '../../lib/log.ts';
 import { accessLogLines } from './access-log.ts';
 import { type CellsOf, type NewCells, plainCells } from './cells.ts';
 import { ConnectionCounts } from './connection-counts.ts';
-import { EdgeTable, type EdgeWindow, type ExchangeSinks } from './edge-stats.ts';
+import { EdgeTable, type EdgeWindow, type ExchangeSinks, isWanted } from './edge-stats.ts';
 import { type FinishedExchange, finishedExchange } from './finished-exchange.ts';
 import { inTurn, standardOutput, startLineWriter, type WriteBatch } from './line-writer.ts';
 import { metricTable } from './metric-table.ts';
 import { type Gauge, renderMetrics, type WorkerFigures } from './render.ts';
 import { type SpanSink, startSpanSink } from './span-sink.ts';
+import { TcpTable } from './tcp-stats.ts';
 import type { Telemetry } from './telemetry.ts';
 import { traceContext } from './trace-context.ts';
 
@@ -103,6 +104,9 @@ export function startTelemetry(options: {
   };
 
   const edges = new EdgeTable(sinks, newCells);
+  const tcp = new TcpTable((edge, record) => {
+    if (isWanted(sinks.logLevel, record)) lines?.line(lineOf(edge, record, clock.wall()));
+  }, newCells);
   const connections = new Map<string, ConnectionCounts>();
   const connectionsOf = (direction: 'inbound' | 'outbound', end: 'downstream' | 'upstream'): ConnectionCounts => {
     const key = `${direction} ${end}`;
@@ -119,6 +123,7 @@ export function startTelemetry(options: {
   return {
     tracer: traceContext(traceSample),
     edge: (direction, peer) => edges.edge(direction, peer),
+    tcp: (direction, peer) => tcp.edge(direction, peer),
     connections: connectionsOf,
     overload: {
       level(level) {
@@ -135,6 +140,7 @@ export function startTelemetry(options: {
         service,
         version,
         edges: edges.all(),
+        tcp: tcp.all(),
         connections: connections.values(),
         overloadLevel: overloadLevel(),
         accessLogDropped: dropped[0]!,
@@ -159,6 +165,7 @@ export function startTelemetry(options: {
       cellsOf(of) {
         if (of.kind === 'edge') return edges.edge(of.direction, of.peer).counts;
         if (of.kind === 'codes') return edges.edge(of.direction, of.peer).byCode;
+        if (of.kind === 'tcp') return tcp.edge(of.direction, of.peer).counts;
         if (of.kind === 'connections') return connectionsOf(of.direction, of.end).counts;
         if (of.kind === 'refused-handshakes') return connectionsOf(of.direction, of.end).failed(of.reason);
         if (of.kind === 'refused-connections') return connectionsOf(of.direction, of.end).refusals(of.reason);

@@ -4,9 +4,9 @@
  * unless the request is logged or sampled.
  */
 
-/** One exchange, filled in by the data path while it runs. One object a connection, reused. */
+/** One exchange or TCP connection, filled in by the data path while it runs. One object a connection, reused. */
 export interface ExchangeRecord {
-  /** HTTP/1.1 or HTTP/2. */
+  /** HTTP/1.1, HTTP/2 or TCP, of which there is no more to tell than its ends and its octets. */
   protocol: string;
   method: string;
   host: string;
@@ -58,6 +58,17 @@ export interface Edge {
   end(record: ExchangeRecord): void;
 }
 
+/** TCP connections of one direction between this service and one other. */
+export interface TcpEdge {
+  opened(): void;
+  /** Octets have come from the caller. */
+  toService(octets: number): void;
+  /** Octets have come from the service. */
+  toCaller(octets: number): void;
+  /** It is over: metrics, access log. Called exactly once for each `opened`. */
+  closed(record: ExchangeRecord): void;
+}
+
 export interface Tracer {
   /**
    * Joins the caller's trace, or begins one: sets traceId, spanId, parentSpanId, sampled and tracestate of the record.
@@ -94,6 +105,8 @@ export interface OverloadStats {
 export interface Telemetry {
   /** `peer`: the other service as `namespace/name`, 'unknown' where there is no telling. Bounded: beyond the bound, `other`. */
   edge(direction: 'inbound' | 'outbound', peer: string): Edge;
+  /** The same for connections that carry no requests. */
+  tcp(direction: 'inbound' | 'outbound', peer: string): TcpEdge;
   /** Connections that others opened to us (downstream) or we opened (upstream). */
   connections(direction: 'inbound' | 'outbound', end: 'downstream' | 'upstream'): ConnectionStats;
   readonly overload: OverloadStats;

@@ -150,7 +150,10 @@ describe('where the service decides', () => {
   });
 
   test('a service of TCP is given requests as any octets, and its callers must not say HTTP', async () => {
-    await using app = await rawOrigin(({ socket, write }) => void socket.on('data', (text: string) => write(text)));
+    await using app = await rawOrigin(({ socket, write }) => {
+      socket.on('data', (text: string) => write(text));
+      socket.on('end', () => socket.end());
+    });
     await using callee = await startTestSidecar({
       name: 'app',
       app: app.address,
@@ -171,6 +174,11 @@ describe('where the service decides', () => {
       await client[Symbol.asyncDispose]();
     }
     expect([app.peers.length, callee.records.length]).toEqual([3, 0]);
+    await until('all are over', () => callee.connections.length === 5);
+    expect(callee.connections.map(({ code }) => code).sort()).toEqual([
+      ...Array(3).fill(''),
+      ...Array(2).fill('PROTOCOL_MISMATCH'),
+    ]);
   });
 
   test('a caller in plain text that waits for a service of TCP is told from one that begins TLS', async () => {

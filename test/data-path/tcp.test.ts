@@ -1,7 +1,7 @@
 // Services that speak neither form of HTTP: from a local port of the caller's sidecar to the app, through the mesh.
 import { createHash, randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import type { Address } from '../../lib/address.ts';
+import { type Address, formatAddress } from '../../lib/address.ts';
 import { rawClient } from '../harness/client.ts';
 import { type Identities, makeIdentities } from '../harness/identities.ts';
 import { type RawPeer, rawOrigin } from '../harness/origin.ts';
@@ -165,7 +165,7 @@ test('200 MiB in each direction at once arrive as they were sent', async () => {
 }, 90_000);
 
 test('endpoints that do not take the connection are passed over', async () => {
-  await using app = await rawOrigin(({ write, number }) => write(`${number}`));
+  await using app = await rawOrigin(({ socket, number }) => void socket.end(`${number}`));
   const refused = [await refusedAddress(), await refusedAddress()];
   await using caller = await startTestSidecar({
     services: { db: [...refused, app.address] },
@@ -175,7 +175,11 @@ test('endpoints that do not take the connection are passed over', async () => {
   for (const number of ['1', '2', '3', '4', '5', '6']) {
     await using client = await rawClient(await caller.upstream('db'));
     await client.octets.until('an answer', (text) => text === number || undefined);
+    client.half();
   }
+  await until('all are over', () => caller.connections.length === 6);
+  expect(caller.connections.some(({ attempts }) => attempts > 1)).toBe(true);
+  expect(caller.connections.every(({ upstream }) => upstream === formatAddress(app.address))).toBe(true);
 });
 
 test('when no endpoint takes it, or there is none, the caller is told by a reset', async () => {
@@ -185,10 +189,11 @@ test('when no endpoint takes it, or there is none, the caller is told by a reset
     upstreams: { db: anywhere, nothing: anywhere },
   });
   for (const name of ['db', 'nothing']) expect(await endOf(await caller.upstream(name))).toBe('ECONNRESET');
+  expect(caller.connections.map(({ code }) => code)).toEqual(['UPSTREAM_CONNECT', 'NO_ENDPOINT']);
 });
 
 test('a service that nobody knows closes the connection; one that becomes known meanwhile is reached', async () => {
-  await using app = await rawOrigin(({ write }) => write('hello'));
+  await using app = await rawOrigin(({ socket }) => void socket.end('hello'));
   const answers: (() => void)[] = [];
   await using caller = await startTestSidecar({
     upstreams: { db: anywhere },
@@ -206,10 +211,13 @@ test('a service that nobody knows closes the connection; one that becomes known 
   await caller.apply({ services: { db: [app.address] }, yaml: service('db') });
   answers.pop()!();
   await second.octets.until('the answer', (text) => text === 'hello' || undefined);
+  second.half();
   await caller.apply({ absent: ['default/db'] });
   await using third = await rawClient(address);
   await third.over();
   expect(answers).toEqual([]);
+  await until('all are over', () => caller.connections.length === 3);
+  expect(caller.connections.map(({ code }) => code).sort()).toEqual(['', 'NO_SERVICE', 'NO_SERVICE']);
 });
 
 test('draining takes no more connections and lets those that are there go on until the time is up', async () => {
@@ -227,6 +235,7 @@ test('draining takes no more connections and lets those that are there go on unt
   await pair.caller.dataPlane.close();
   await until('it is broken off', () => client.octets.closed);
   expect(client.octets.error).toBe('ECONNRESET');
+  expect(pair.caller.connections.map(({ code }) => code)).toEqual(['DRAINING']);
 });
 
 test('draining is over as soon as the last connection is', async () => {
@@ -245,6 +254,52 @@ test('an endpoint that proves to be another service gets nothing', async () => {
   await using pair = await meshed(app.address, { callee: { credentials: await mesh.live('other') } });
   expect(await endOf(await pair.caller.upstream('db'))).toBe('ECONNRESET');
   expect(app.peers).toEqual([]);
+});
+
+test('each connection is counted while it is open, and told when it is over', async () => {
+  await using app = await rawOrigin(echo);
+  await using pair = await meshed(app.address);
+  const at = await pair.caller.upstream('db');
+  const out = 'direction="outbound",service="default/shop",peer="default/db"';
+  const into = 'direction="inbound",service="default/db",peer="default/shop"';
+  await using client = await rawClient(at);
+  await client.send('12345');
+  await client.octets.until('the echo', (text) => text === '12345' || undefined);
+  for (const [sidecar, labels] of [
+    [pair.caller, out],
+    [pair.callee, into],
+  ] as const) {
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections{${labels}} 1\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_to_service_bytes_total{${labels}} 5\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_to_caller_bytes_total{${labels}} 5\n`);
+  }
+  client.half();
+  await client.over();
+  await using second = await rawClient(at);
+  await second.send('x');
+  await second.octets.until('the echo', (text) => text === 'x' || undefined);
+  second.reset();
+  await until('all are over', () => pair.caller.connections.length === 2 && pair.callee.connections.length === 2);
+  for (const [sidecar, labels] of [
+    [pair.caller, out],
+    [pair.callee, into],
+  ] as const) {
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections{${labels}} 0\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections_opened_total{${labels}} 2\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections_closed_total{${labels},code=""} 1\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections_closed_total{${labels},code="DOWNSTREAM_GONE"} 1\n`);
+  }
+  expect(pair.caller.connections[0]).toMatchObject({
+    protocol: 'TCP',
+    code: '',
+    peer: mesh.id('db'),
+    downstream: '127.0.0.1',
+    upstream: formatAddress(pair.callee.inbound),
+    attempts: 1,
+    requestBytes: 5,
+    responseBytes: 5,
+  });
+  expect(pair.callee.connections[0]).toMatchObject({ peer: mesh.id('shop'), upstream: formatAddress(app.address) });
 });
 
 test('a port for a service of HTTP leads all requests to it, whatever their host', async () => {

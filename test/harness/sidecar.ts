@@ -66,6 +66,10 @@ export interface TestSidecar extends AsyncDisposable {
   upstream(name: string): Promise<Address>;
   /** Exchanges that are over, in order. */
   readonly records: readonly Readonly<ExchangeRecord>[];
+  /** TCP connections that are over, in order. */
+  readonly connections: readonly Readonly<ExchangeRecord>[];
+  /** As a scrape shows them. */
+  metrics(): string;
   /** Exchanges that have begun and are not over. */
   readonly underWay: number;
   /** Lines of its log. */
@@ -85,6 +89,7 @@ const loopback: Address = { host: '127.0.0.1', port: 0 };
 export async function startTestSidecar(options: TestSidecarOptions = {}): Promise<TestSidecar> {
   const { clock = systemClock, namespace = 'default', name = 'caller' } = options;
   const records: ExchangeRecord[] = [];
+  const connections: ExchangeRecord[] = [];
   const lines: string[] = [];
   const counts = { underWay: 0 };
   const log = jsonLog({ level: 'debug', write: (line) => lines.push(line) });
@@ -114,7 +119,7 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
       upgrades: new Set(options.upgrades ?? ['websocket']),
       limits: { ...defaultLimits, ...options.limits },
       resolve: options.resolve ?? (() => undefined),
-      telemetry: recorded(telemetry, records, counts),
+      telemetry: recorded(telemetry, records, connections, counts),
       clock,
       random: seededRandom(1),
       log,
@@ -131,6 +136,8 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
       return parseAddress(upstreams.find(({ service }) => service === keyed(name))!.listen)!;
     },
     records,
+    connections,
+    metrics: () => telemetry.metricsText(),
     get underWay() {
       return counts.underWay;
     },
@@ -158,10 +165,27 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
 }
 
 /** The telemetry given, with a copy of each record kept as its exchange ends. */
-function recorded(telemetry: Telemetry, records: ExchangeRecord[], counts: { underWay: number }): Telemetry {
+function recorded(
+  telemetry: Telemetry,
+  records: ExchangeRecord[],
+  connections: ExchangeRecord[],
+  counts: { underWay: number },
+): Telemetry {
   return {
     tracer: telemetry.tracer,
     overload: telemetry.overload,
+    tcp(direction, peer) {
+      const edge = telemetry.tcp(direction, peer);
+      return {
+        opened: () => edge.opened(),
+        toService: (octets) => edge.toService(octets),
+        toCaller: (octets) => edge.toCaller(octets),
+        closed(record) {
+          connections.push({ ...record });
+          edge.closed(record);
+        },
+      };
+    },
     connections: (direction, end) => telemetry.connections(direction, end),
     edge(direction, peer): Edge {
       const edge = telemetry.edge(direction, peer);
