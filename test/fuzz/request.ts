@@ -3,6 +3,7 @@ import type { Random } from '../../lib/random.ts';
 import { ChunkedDecoder } from '../../sidecar/http/h1/chunked.ts';
 import { readRequest } from '../../sidecar/http/h1/request.ts';
 import { RequestHeads } from '../../sidecar/http/h1/request-heads.ts';
+import { readUpgrade } from '../../sidecar/http/h1/tunnel.ts';
 import { Head, INCOMPLETE, INVALID } from '../../sidecar/http/message/head.ts';
 import { RequestInfo } from '../../sidecar/http/message/request.ts';
 import { TargetReader } from '../../sidecar/http/message/target.ts';
@@ -14,6 +15,7 @@ export const requestSeeds = [
   'POST /pay HTTP/1.1\r\nHost: payments\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello',
   'PUT /%2e%2e/x;y HTTP/1.1\r\nhost: [::1]:8080\r\nTransfer-Encoding: chunked\r\n\r\n5;a="b"\r\nhello\r\n0\r\nT: u\r\n\r\nGET /',
   'POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n000\r\n\r\n',
+  'GET /ws HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nGET /',
   'OPTIONS * HTTP/1.0\r\nConnection: close\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n',
 ];
 export const requestWords = [
@@ -39,6 +41,16 @@ export const requestWords = [
   ],
   ...['Host: other\r\n', 'Content-Length: 5\r\n', 'Content-Length: +5\r\n', 'Transfer-Encoding: chunked\r\n'],
   ...['Transfer-Encoding: gzip, chunked\r\n', 'Transfer_Encoding: chunked\r\n', 'Connection: host, content-length\r\n'],
+  ...[
+    'Upgrade: h2c\r\n',
+    'Upgrade: websocket\r\n',
+    'Connection: upgrade\r\n',
+    ', upgrade',
+    ', h2c',
+    'HTTP/1.0',
+    'GET',
+    '==',
+  ],
   ...['HTTP/1.1', 'HTTP/2.0', 'HTTP/1.10', 'http://x/', '0', 'fffffffffffffffff', ';', '=', '"', 'é', '\x7f', '\x80'],
 ];
 
@@ -72,6 +84,7 @@ export function read(pieces: readonly Buffer[]): Read | undefined {
       if (p === INVALID) at = 'refused';
       else if (p !== INCOMPLETE) {
         const fine = readRequest(heads, info) && new TargetReader().read(heads, info, target) === undefined;
+        readUpgrade(heads, info, new Set(['websocket']));
         at = !fine ? 'refused' : info.framing === 'streamed' ? 'chunks' : 'rest';
         head = [JSON.stringify(target), info.framing, `${info.length} ${info.keepAlive} ${info.nominated}`];
         for (let field = 0; field < heads.count; field++)
@@ -105,6 +118,21 @@ function readChunks(text: string): { readonly content: string; readonly rest: st
   return { content: behind.slice(0, size) + content, rest };
 }
 
+/** What RFC 6455 section 4.1 asks of a client, as far as a tunnel needs it, and no body. */
+function isWebSocket(head: string): boolean {
+  const all = (name: string): string[] =>
+    [...head.matchAll(new RegExp(`^${name}:(.*)\\r$`, 'gim'))].map(([, it]) => it!.trim());
+  const connection = all('connection').join().split(',');
+  return (
+    /^(?:\r\n)?GET .* HTTP\/1\.1\r\n/.test(head) &&
+    connection.some((one) => one.trim().toLowerCase() === 'upgrade') &&
+    all('upgrade').join('|').toLowerCase() === 'websocket' &&
+    /^[0-9A-Za-z+/]{22}==$/.test(all('sec-websocket-key').join('|')) &&
+    all('transfer-encoding').length === 0 &&
+    all('content-length').every((length) => /^0+$/.test(length))
+  );
+}
+
 /** A request is read alike however it comes, and what is let pass is what the grammar lets pass. */
 export function fuzzRequest(random: Random): string {
   const text = mutate(random, requestSeeds, requestWords);
@@ -121,6 +149,7 @@ export function fuzzRequest(random: Random): string {
   ok(count('host') <= 1 && count('content-length') <= 1 && count('transfer-encoding') <= 1, why);
   ok(count('content-length') === 0 || count('transfer-encoding') === 0, why);
   ok(!/(?:^|\/)\.\.?(?:\/|$)|\/\/|\\|%2e|\0/i.test((JSON.parse(whole.head[0]!) as { path: string }).path), why);
+  if (whole.head[1] === 'tunnel') ok(isWebSocket(head), why);
   const { content, rest } = whole;
   const body = raw.slice(head.length);
   deepStrictEqual(
@@ -128,5 +157,5 @@ export function fuzzRequest(random: Random): string {
     count('transfer-encoding') > 0 ? readChunks(body) : { content: '', rest: body },
     why,
   );
-  return 'let pass';
+  return whole.head[1] === 'tunnel' ? 'let pass as a tunnel' : 'let pass';
 }
