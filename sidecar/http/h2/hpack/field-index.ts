@@ -9,36 +9,37 @@ const RECENT = 128;
 /**
  * The dynamic table of an encoder, with ways to find a field in it. The first is a guess: what followed last time. Then
  * there are chains from the newest field of a bucket to older ones. Fields leave the table in the order in which they
- * came, so a chain ends where its next link is too old, and nothing has to be unlinked. A link is the low 16 bits of a
- * field's number: from one that is older than that, a chain leads to wrong fields, as a guess may, and callers look.
+ * came, so a chain ends where its next link is not older, and nothing has to be unlinked. A link is the place of a field,
+ * which may have another one by now: then a chain leads to wrong fields, as a guess may, and callers look.
  */
 export class FieldIndex {
   readonly table: FieldTable;
   readonly #mask: number;
   readonly #hashes: Int32Array;
-  readonly #older: Uint16Array;
-  readonly #newest = new Uint16Array(BUCKETS);
-  readonly #newestOfId = new Uint16Array(OURS);
-  /** Hashes that were asked for and not found, the last few. */
-  readonly #recent = new Int32Array(RECENT);
+  readonly #older: Uint8Array;
+  readonly #newest = new Uint8Array(BUCKETS);
+  readonly #newestOfId = new Uint8Array(OURS);
+  /** Of the last few hashes that were asked for and not found, the lower half, at the place that the upper half says. */
+  readonly #recent = new Uint16Array(RECENT);
   /** Per field: the one that was used after it. */
-  readonly #next: Uint16Array;
+  readonly #next: Uint8Array;
   /** The field that was used last. */
   #last = 0;
 
+  /** `maxOctets` is at most 8192: a place is a number of eight bits. */
   constructor(maxOctets: number) {
     this.table = new FieldTable(maxOctets);
     const rows = this.table.maxCount;
     this.#mask = rows - 1;
     this.#hashes = new Int32Array(rows);
-    this.#older = new Uint16Array(rows);
-    this.#next = new Uint16Array(rows);
+    this.#older = new Uint8Array(rows);
+    this.#next = new Uint8Array(rows);
   }
 
   /** The age (how many fields came into the table later) of the field that may well be next, -1 for none. */
   guess(): number {
     const { table } = this;
-    const age = (table.added - 1 - this.#next[this.#last]!) & 0xffff;
+    const age = (table.added - 1 - this.#next[this.#last]!) & this.#mask;
     return age < table.count ? age : -1;
   }
 
@@ -48,7 +49,7 @@ export class FieldIndex {
     const newest = table.added - 1;
     let link = age < 0 ? this.#newest[hash & (BUCKETS - 1)]! : this.#older[(newest - age) & this.#mask]!;
     for (let before = age; ; ) {
-      const found = (newest - link) & 0xffff;
+      const found = (newest - link) & this.#mask;
       if (found <= before || found >= table.count) return -1;
       if (this.#hashes[link & this.#mask] === hash) return found;
       before = found;
@@ -104,14 +105,14 @@ export class FieldIndex {
   findName(id: number): number {
     const { table } = this;
     const link = this.#newestOfId[id]!;
-    const age = (table.added - 1 - link) & 0xffff;
+    const age = (table.added - 1 - link) & this.#mask;
     return age < table.count && table.rows[table.rowOf(link) + 3] === id ? age : -1;
   }
 
   /** Was this hash asked for not long ago? It is from now on. What comes only once is not worth a place in the table. */
   cameBefore(hash: number): boolean {
-    const place = (hash >>> 8) & (RECENT - 1);
-    if (this.#recent[place] === hash) return true;
+    const place = (hash >>> 16) & (RECENT - 1);
+    if (this.#recent[place] === (hash & 0xffff)) return true;
     this.#recent[place] = hash;
     return false;
   }

@@ -95,8 +95,8 @@ export class FieldTable {
     const from = this.count === 0 ? 0 : this.rows[this.rowOf(oldest)]!;
     const needed = this.#end - from + lineLength;
     const capacity = this.lines.buf.length - SLACK;
-    // Lines are shorter than what they count, so a quarter more than the limit is always enough, and is free for a while.
-    const most = this.#max + this.#max / 4;
+    // Lines are shorter than what they count, so a little more than the limit is always enough, and stays free for a while.
+    const most = this.#max + this.#max / 8;
     if (needed > capacity * 0.75 && capacity < most) {
       const larger = viewed(Math.min(most, Math.max(LEAST, capacity * 2, needed * 2)));
       this.lines.buf.copy(larger.buf, 0, from, this.#end);
