@@ -148,6 +148,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   }
 
   const listeners: Listener[] = [];
+  const files = { count: 0 };
   const memory = memoryReading(options.limits);
   const overload = startOverload({
     limits: options.limits,
@@ -204,6 +205,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
       plainToo: options.mtls === 'permissive',
       sharedPort: options.sharing !== undefined,
       ...(octets === undefined ? {} : { tcp: octets }),
+      files,
       log,
     });
   };

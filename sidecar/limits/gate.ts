@@ -1,9 +1,9 @@
 import type { Server, Socket } from 'node:net';
-import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
+import type { ListenerContext } from '../http/exchange.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
-import type { Limits } from './limits.ts';
-import { type Overload, REFUSING } from './overload.ts';
+import { REFUSING } from './overload.ts';
+import { Seldom } from './seldom.ts';
 
 /** How many files connections of callers have open, of all listeners of a thread together. */
 export interface FilesUsed {
@@ -13,58 +13,38 @@ export interface FilesUsed {
 /** Why a connection was closed as soon as it had come. `accept`: the system could not even hand it over. */
 type GateReason = 'limit' | 'address' | 'files' | 'overload' | 'accept';
 
-/** How often the log says so, in ms. */
-const LOG_MS = 1000;
-
 /** Lets connections of one listener in as long as there is room, before anything that they say is read. Knows all of them. */
 export class Gate {
   readonly sockets = new Set<Socket>();
-  readonly #limits: Limits;
-  readonly #perAddress: boolean;
+  readonly #context: ListenerContext;
   readonly #files: FilesUsed;
-  readonly #overload: Overload;
   readonly #stats: ConnectionStats;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #log: Seldom;
   readonly #byAddress = new Map<string, number>();
-  #refused = 0;
-  #saidMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: {
-    readonly limits: Limits;
-    /** Whether there is a limit for each IP address. */
-    readonly perAddress: boolean;
-    readonly files: FilesUsed;
-    readonly overload: Overload;
-    readonly stats: ConnectionStats;
-    readonly clock: Clock;
-    readonly log: Log;
-  }) {
-    this.#limits = options.limits;
-    this.#perAddress = options.perAddress;
-    this.#files = options.files;
-    this.#overload = options.overload;
-    this.#stats = options.stats;
-    this.#clock = options.clock;
-    this.#log = options.log;
+  constructor(context: ListenerContext, files: FilesUsed, stats: ConnectionStats, log: Log) {
+    this.#context = context;
+    this.#files = files;
+    this.#stats = stats;
+    this.#log = new Seldom(context.loop.clock, (fields) => log.warn('connections refused', fields));
   }
 
   /** Hands the sockets that may come in to `enter`. */
   watch(server: Server, enter: (socket: Socket) => void): void {
-    server.maxConnections = this.#limits.connections;
+    server.maxConnections = this.#context.limits.connections;
     server.on('drop', (dropped) => this.#refuse('limit', dropped?.remoteAddress));
     server.on('connection', (socket) => {
       if (this.#admit(socket)) enter(socket);
     });
   }
 
-  /** The listener goes on; whoever was to come in is gone. */
+  /** Whoever was to come in is gone; the listener goes on. */
   acceptFailed(error: Error): void {
     this.#refuse('accept', undefined, error.message);
   }
 
   #admit(socket: Socket): boolean {
-    const address = this.#perAddress ? (socket.remoteAddress ?? '') : '';
+    const address = this.#context.direction === 'inbound' ? (socket.remoteAddress ?? '') : '';
     const counted = address !== '' && !isLoopback(address);
     const ofAddress = counted ? (this.#byAddress.get(address) ?? 0) : 0;
     const reason = this.#refusal(ofAddress);
@@ -85,9 +65,10 @@ export class Gate {
   }
 
   #refusal(ofAddress: number): GateReason | undefined {
-    if (this.#overload.level >= REFUSING) return 'overload';
-    if (this.#files.count >= this.#limits.files) return 'files';
-    return ofAddress >= this.#limits.connectionsPerAddress ? 'address' : undefined;
+    const { limits, overload } = this.#context;
+    if (overload.level >= REFUSING) return 'overload';
+    if (this.#files.count >= limits.files) return 'files';
+    return ofAddress >= limits.connectionsPerAddress ? 'address' : undefined;
   }
 
   #leave(address: string): void {
@@ -98,12 +79,7 @@ export class Gate {
 
   #refuse(reason: GateReason, address: string | undefined, error?: string): void {
     this.#stats.refused(reason);
-    this.#refused++;
-    const nowMs = this.#clock.now();
-    if (nowMs - this.#saidMs < LOG_MS) return;
-    this.#saidMs = nowMs;
-    this.#log.warn('connections refused', { count: this.#refused, reason, address, error });
-    this.#refused = 0;
+    this.#log.happened({ reason, address, error });
   }
 }
 

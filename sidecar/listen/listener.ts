@@ -1,8 +1,10 @@
 import { createServer as createPlain, type Server, type Socket } from 'node:net';
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
-import { type Address, formatAddress } from '../../lib/address.ts';
+import type { Address } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
 import type { HttpExchange, ListenerContext } from '../http/exchange.ts';
+import { type FilesUsed, Gate } from '../limits/gate.ts';
+import { Seldom } from '../limits/seldom.ts';
 import { TCP_PROTOCOL, type TcpServer } from '../tcp/server.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import { contextOptions } from '../tls/contexts.ts';
@@ -12,10 +14,9 @@ import { Connections } from './connections.ts';
 import { removeLeftBehind } from './left-behind.ts';
 import { type Serving, serve } from './serve.ts';
 
-const HANDSHAKE_MS = 10_000;
-/** Connections of one listener; more are closed at once. */
-const MAX_CONNECTIONS = 20_000;
 const BACKLOG = 4096;
+/** Node has no timer for more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Listener {
   /** With the port that was chosen, where 0 was asked for. */
@@ -50,16 +51,18 @@ export async function startListener(options: {
   readonly sharedPort?: boolean;
   /** Who takes connections that do not carry HTTP; without it all of them do. */
   readonly tcp?: TcpServer;
+  /** Shared with the other listeners of the thread. */
+  readonly files: FilesUsed;
   readonly log: Log;
 }): Promise<Listener> {
-  const { context, stats, credentials, plainToo = false, sharedPort = false, tcp, log } = options;
+  const { context, stats, credentials, plainToo = false, sharedPort = false, tcp, files, log } = options;
   const connections = new Connections();
   const serving = { context, stats, connections, tcp };
-  const sockets = new Set<Socket>();
+  const gate = new Gate(context, files, stats, log);
   let draining = false;
 
   const take: Take = (socket, peer, protocol = '', silent = false) => {
-    if (connections.size >= MAX_CONNECTIONS || draining) {
+    if (draining) {
       socket.destroy();
       return;
     }
@@ -67,13 +70,14 @@ export async function startListener(options: {
     serve({ socket, caller: { peer, address, secure: peer !== '' }, protocol, silent }, serving);
   };
 
-  const tls = credentials === undefined ? undefined : tlsServer(credentials, take, stats, log);
-  const server = tls === undefined ? plainServer(take) : plainToo ? eitherServer(tls, take, serving) : tls;
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+  const tls = credentials === undefined ? undefined : tlsServer(credentials, take, serving, log);
+  // Paused until its reads can go to the shared buffer, unless its first octet is to say who reads it.
+  const server = createPlain({ allowHalfOpen: true, pauseOnConnect: tls === undefined || !plainToo, noDelay: true });
+  gate.watch(server, (socket) => {
+    if (tls === undefined) take(socket, '');
+    else if (plainToo) tellApart(socket, tls, take, serving);
+    else tls.emit('connection', socket);
   });
-  server.maxConnections = MAX_CONNECTIONS + 1000;
   const unsubscribe = credentials?.subscribe((next) => {
     if (next === undefined || tls === undefined) return;
     setContext(tls, next);
@@ -81,9 +85,7 @@ export async function startListener(options: {
     connections.renew();
   });
   await listen(server, options.address, sharedPort);
-  server.on('error', (error) =>
-    log.error('listener', { address: formatAddress(options.address), error: error.message }),
-  );
+  server.on('error', (error) => gate.acceptFailed(error));
 
   const chosen = server.address();
   const address: Address =
@@ -107,7 +109,7 @@ export async function startListener(options: {
       const closed = new Promise<void>((done) => (server.listening ? server.close(() => done()) : done()));
       connections.destroy();
       // Those in the middle of a handshake have no connection yet.
-      for (const socket of sockets) socket.destroy();
+      for (const socket of gate.sockets) socket.destroy();
       await closed;
     },
   };
@@ -124,47 +126,43 @@ export const listenedElsewhere = (address: Address): Listener => ({
   close: () => Promise.resolve(),
 });
 
-function plainServer(take: Take): Server {
-  // Paused until its reads can go to the shared buffer.
-  const server = createPlain({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-  server.on('connection', (socket) => take(socket, ''));
-  return server;
-}
-
 /** Tells TLS from plain text by the first octet: a handshake record begins with 22, which no method does. */
-function eitherServer(secure: TlsServer, take: Take, { context, tcp }: Pick<Serving, 'context' | 'tcp'>): Server {
-  const server = createPlain({ allowHalfOpen: true, noDelay: true });
-  server.on('connection', (socket) => {
-    const beSilent = tcp?.mayBeSilent() === true;
-    const onFirst = (first: Buffer): void => {
-      socket.pause();
-      socket.setTimeout(0);
-      socket.unshift(first);
-      if (first[0] === 22) secure.emit('connection', socket);
-      else take(socket, '');
-    };
-    socket.setTimeout(beSilent ? context.limits.detectMs : HANDSHAKE_MS, () => {
-      if (!beSilent) {
-        socket.destroy();
-        return;
-      }
-      socket.setTimeout(0);
-      socket.off('data', onFirst);
-      socket.pause();
-      take(socket, '', '', true);
-    });
-    socket.on('error', () => socket.destroy());
-    socket.once('data', onFirst);
+function tellApart(socket: Socket, secure: TlsServer, take: Take, { context, tcp }: Serving): void {
+  const { limits } = context;
+  const beSilent = tcp?.mayBeSilent() === true;
+  const onFirst = (first: Buffer): void => {
+    socket.pause();
+    socket.setTimeout(0);
+    socket.unshift(first);
+    if (first[0] === 22) secure.emit('connection', socket);
+    else take(socket, '');
+  };
+  socket.setTimeout(Math.min(beSilent ? limits.detectMs : limits.handshakeMs, MAX_TIMER_MS), () => {
+    if (!beSilent) {
+      socket.destroy();
+      return;
+    }
+    socket.setTimeout(0);
+    socket.off('data', onFirst);
+    socket.pause();
+    take(socket, '', '', true);
   });
-  return server;
+  socket.on('error', () => socket.destroy());
+  socket.once('data', onFirst);
 }
 
-function tlsServer(credentials: LiveCredentials, take: Take, stats: ConnectionStats, log: Log): TlsServer {
+function tlsServer(
+  credentials: LiveCredentials,
+  take: Take,
+  { context, stats }: Pick<Serving, 'context' | 'stats'>,
+  log: Log,
+): TlsServer {
+  const failed = new Seldom(context.loop.clock, (fields) => log.warn('handshake failed', fields));
   const server = createTls({
     requestCert: true,
     rejectUnauthorized: true,
     ALPNProtocols: ['h2', 'http/1.1', TCP_PROTOCOL],
-    handshakeTimeout: HANDSHAKE_MS,
+    handshakeTimeout: context.limits.handshakeMs,
     pauseOnConnect: true,
     allowHalfOpen: true,
     noDelay: true,
@@ -176,7 +174,7 @@ function tlsServer(credentials: LiveCredentials, take: Take, stats: ConnectionSt
     if (own === undefined || 'reason' in checked) {
       const reason = 'reason' in checked ? checked.reason : 'no-certificate';
       stats.handshake(false, reason);
-      log.warn('handshake refused', { peer: socket.remoteAddress, reason });
+      failed.happened({ peer: socket.remoteAddress, reason });
       socket.destroy();
       return;
     }
@@ -185,7 +183,9 @@ function tlsServer(credentials: LiveCredentials, take: Take, stats: ConnectionSt
   });
   server.on('tlsClientError', (error, socket) => {
     stats.handshake(false, 'handshake');
-    log.warn('handshake failed', { peer: socket.remoteAddress, error: error.message });
+    failed.happened({ peer: socket.remoteAddress, error: error.message });
+    // Of a handshake that took too long, Node only tells; it would stay open for ever.
+    socket.destroy();
   });
   return server;
 }
