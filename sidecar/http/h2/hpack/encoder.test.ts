@@ -66,6 +66,15 @@ test('a request that repeats becomes one octet for each field', () => {
   expect(blocks[2]!.length).toBe(request.length);
 });
 
+test('any forty fields that come twice are in the table', () => {
+  for (let n = 0; n < 50; n++) {
+    const encoder = new HpackEncoder();
+    const fields = Array.from({ length: 40 }, (_, i): Field => [`x-${n}-${i}`, `value ${i * n}`]);
+    for (let i = 0; i < 2; i++) encode(encoder, fields);
+    expect(encode(encoder, fields)).toHaveLength(fields.length);
+  }
+});
+
 test.each([
   ...[':method: GET', ':method: POST', ':path: /', ':path: /index.html', ':scheme: http', ':scheme: https'],
   ...[200, 204, 206, 304, 400, 404, 500].map((status) => `:status: ${status}`),

@@ -4,7 +4,7 @@ import { sameOctets, type Viewed } from '../../message/viewed.ts';
 import { FieldTable, LINE } from './field-table.ts';
 
 const BUCKETS = 256;
-const RECENT = 128;
+const RECENT = 64;
 
 /**
  * The dynamic table of an encoder, with ways to find a field in it. The first is a guess: what followed last time. Then
@@ -19,8 +19,9 @@ export class FieldIndex {
   readonly #older: Uint8Array;
   readonly #newest = new Uint8Array(BUCKETS);
   readonly #newestOfId = new Uint8Array(OURS);
-  /** Of the last few hashes that were asked for and not found, the lower half, at the place that the upper half says. */
-  readonly #recent = new Uint16Array(RECENT);
+  /** The last few hashes that `cameBefore` was asked for and did not know. */
+  readonly #recent = new Int32Array(RECENT);
+  #oldestRecent = 0;
   /** Per field: the one that was used after it. */
   readonly #next: Uint8Array;
   /** The field that was used last. */
@@ -111,9 +112,10 @@ export class FieldIndex {
 
   /** Was this hash asked for not long ago? It is from now on. What comes only once is not worth a place in the table. */
   cameBefore(hash: number): boolean {
-    const place = (hash >>> 16) & (RECENT - 1);
-    if (this.#recent[place] === (hash & 0xffff)) return true;
-    this.#recent[place] = hash;
+    const recent = this.#recent;
+    for (let i = 0; i < RECENT; i++) if (recent[i] === hash) return true;
+    recent[this.#oldestRecent] = hash;
+    this.#oldestRecent = (this.#oldestRecent + 1) & (RECENT - 1);
     return false;
   }
 
