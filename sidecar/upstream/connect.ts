@@ -15,7 +15,9 @@ export interface Connected {
   readonly stats: ConnectionStats;
 }
 
-/** Opens a connection to an endpoint. Fails with WeftError UPSTREAM_CONNECT or UPSTREAM_IDENTITY within `timeoutMs`. */
+type Failure = 'UPSTREAM_CONNECT' | 'UPSTREAM_IDENTITY' | 'OUT_OF_FILES';
+
+/** Opens a connection to an endpoint. Fails with WeftError and the code of a Failure within `timeoutMs`. */
 export type Connect = (spec: EndpointSpec, timeoutMs: number) => Promise<Connected>;
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -33,6 +35,10 @@ const tlsOptions = (spec: EndpointSpec, own: Credentials, protocols: readonly st
   // The name to check is the SPIFFE ID, by whoever connects; host names mean nothing here.
   checkServerIdentity: () => undefined,
 });
+
+/** The endpoint is not to blame when this process, or its machine, can open no more files. */
+const failureOf = ({ code }: NodeJS.ErrnoException): Failure =>
+  code === 'EMFILE' || code === 'ENFILE' ? 'OUT_OF_FILES' : 'UPSTREAM_CONNECT';
 
 /**
  * Plain text to endpoints without an identity, mutual TLS to those with one. Without credentials of our own nothing is
@@ -57,7 +63,7 @@ export function connector(
           ? connectPlain({ ...target(spec), allowHalfOpen: true, noDelay: true })
           : connectTls(tlsOptions(spec, own, protocols));
       let done = false;
-      const fail = (code: 'UPSTREAM_CONNECT' | 'UPSTREAM_IDENTITY', detail: string): void => {
+      const fail = (code: Failure, detail: string): void => {
         if (done) return;
         done = true;
         clearTimeout(timer);
@@ -71,7 +77,7 @@ export function connector(
       // Stays for good: an error that nobody listens to ends the process.
       socket.on('error', (error) => {
         const tls = secure && 'authorizationError' in socket && socket.authorizationError !== null;
-        fail(tls ? 'UPSTREAM_IDENTITY' : 'UPSTREAM_CONNECT', `${where}: ${error.message}`);
+        fail(tls ? 'UPSTREAM_IDENTITY' : failureOf(error), `${where}: ${error.message}`);
       });
       socket.once('close', () => fail('UPSTREAM_CONNECT', `${where} closed the connection`));
       // Kept from reading until somebody is there to take what comes.

@@ -2,7 +2,7 @@ import type { Reply } from '../../../policies/policy.ts';
 import * as attempt from '../attempt.ts';
 import { type Downstream, errorReply, HttpExchange, type Upstream } from '../exchange.ts';
 import * as flow from '../flow.ts';
-import { forward } from '../forward.ts';
+import { forward, refuse } from '../forward.ts';
 import { GRPC_HTTP_STATUS, grpcReplyFields } from '../grpc/reply.ts';
 import { droppedOfOwn, droppedOfResponse } from '../hop-fields.ts';
 import type { Head } from '../message/head.ts';
@@ -49,19 +49,10 @@ export class ServerStream extends Stream implements Downstream {
     if (!tooLarge && ex.info.hasLength && !this.remoteClosed) this.contentLeft = ex.info.length;
     ex.begin(nowMs);
     ex.record.protocol = 'HTTP/2';
-    if (tooLarge) this.#refuse('HEAD_TOO_LARGE', ex.head.problemText);
-    else if (problem !== undefined) this.#refuse(problem.code, problem.text);
-    else if (ex.info.length > context.maxBody) this.#refuse('BODY_TOO_LARGE', `${ex.info.length} octets of body`);
+    if (tooLarge) refuse(ex, 'HEAD_TOO_LARGE', ex.head.problemText);
+    else if (problem !== undefined) refuse(ex, problem.code, problem.text);
+    else if (ex.info.length > context.maxBody) refuse(ex, 'BODY_TOO_LARGE', `${ex.info.length} octets of body`);
     else forward(ex);
-  }
-
-  /** A request that cannot be looked at: answered, and accounted for like any other. */
-  #refuse(code: Parameters<typeof errorReply>[0], detail: string): void {
-    const { ex } = this;
-    ex.forget();
-    ex.edge = ex.context.edgeOf(this.peer);
-    ex.edge.begin();
-    attempt.fail(ex, errorReply(code, detail));
   }
 
   // What comes in.

@@ -1,3 +1,4 @@
+import { expiryOf } from '../../limits/expiry.ts';
 import type { Wire } from '../../net/wire.ts';
 import type { HttpExchange, ListenerContext } from '../exchange.ts';
 import { forwardedText } from '../forwarded.ts';
@@ -58,7 +59,7 @@ export class H2Server extends Session {
     this.#onClosed = onClosed;
     const { nowMs } = this.loop;
     this.#idleSinceMs = nowMs;
-    this.#expiresMs = nowMs + this.limits.connectionAgeMs;
+    this.#expiresMs = expiryOf(context);
     const { limits } = this;
     this.begin([
       [h2.SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams],
