@@ -7,6 +7,8 @@ export class ControlFrames {
   readonly #session: Session;
   /** The other end's SETTINGS have come. */
   settled = false;
+  /** We have said that we want no pushes, which no server says. */
+  #isClient = false;
   /** SETTINGS of ours that were not acknowledged. */
   #unsettled = 0;
   /** Answers written since the last flush; the other end does not read while they pile up. */
@@ -19,6 +21,7 @@ export class ControlFrames {
 
   begin(settings: readonly (readonly [id: number, value: number])[]): void {
     this.#unsettled++;
+    this.#isClient = settings.some(([id]) => id === h2.SETTINGS_ENABLE_PUSH);
     writeSettings(this.#session.wire, settings);
   }
 
@@ -147,7 +150,8 @@ export class ControlFrames {
     const session = this.#session;
     if (id === h2.SETTINGS_HEADER_TABLE_SIZE) session.encoder.limitTable(Math.min(value, session.limits.headerTable));
     else if (id === h2.SETTINGS_ENABLE_PUSH) {
-      if (value > 1) session.fail(h2.PROTOCOL_ERROR, 'ENABLE_PUSH is neither 0 nor 1');
+      // RFC 9113 section 6.5.2: only a client may allow pushes.
+      if (value > (this.#isClient ? 0 : 1)) session.fail(h2.PROTOCOL_ERROR, 'ENABLE_PUSH is not what it may be');
     } else if (id === h2.SETTINGS_MAX_CONCURRENT_STREAMS) session.peerStreams = value;
     else if (id === h2.SETTINGS_INITIAL_WINDOW_SIZE) this.#initialWindow(value);
     else if (id === h2.SETTINGS_MAX_FRAME_SIZE) {
@@ -177,8 +181,8 @@ export class ControlFrames {
     const session = this.#session;
     if (stream !== 0) return session.fail(h2.PROTOCOL_ERROR, 'PING on a stream');
     if (length !== 8) return session.fail(h2.FRAME_SIZE_ERROR, 'PING of other than 8 octets');
-    if ((flags & h2.ACK) !== 0) return session.onPong(buf.readUInt32BE(start + 4));
     if (!this.#count()) return;
+    if ((flags & h2.ACK) !== 0) return session.onPong(buf.readUInt32BE(start + 4));
     writePong(session.wire, buf, start);
     this.answered();
   }

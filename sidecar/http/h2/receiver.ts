@@ -20,6 +20,8 @@ export class Receiver implements DataSink {
   #data: Stream | undefined;
   #dataLength = 0;
   #dataLast = false;
+  /** It has carried nothing but padding so far. */
+  #dataEmpty = true;
 
   constructor(session: Session) {
     this.#session = session;
@@ -40,8 +42,7 @@ export class Receiver implements DataSink {
     if (!session.takesData || stream === 0) return session.fail(h2.PROTOCOL_ERROR, 'DATA where none can be');
     this.#window -= length;
     if (this.#window < 0) return session.fail(h2.FLOW_CONTROL_ERROR, 'more DATA than the connection may carry');
-    if (length > 0) session.floods.full();
-    else if (!this.#dataLast && session.floods.empty()) return session.fail(h2.ENHANCE_YOUR_CALM, 'empty DATA');
+    this.#dataEmpty = true;
     const found = session.streams.get(stream);
     if (found === undefined) {
       if (session.isIdle(stream)) session.fail(h2.PROTOCOL_ERROR, 'DATA on a stream that was never opened');
@@ -55,6 +56,7 @@ export class Receiver implements DataSink {
   }
 
   onDataOctets(buf: Buffer, start: number, end: number): undefined {
+    if (end > start) this.#dataEmpty = false;
     const stream = this.#data;
     if (stream === undefined) return;
     if (stream.contentLeft >= 0) {
@@ -70,10 +72,12 @@ export class Receiver implements DataSink {
     return stream.reset(h2.PROTOCOL_ERROR);
   }
 
-  onDataDone(): void {
+  onDataDone(): undefined {
     const session = this.#session;
     const stream = this.#data;
     const length = this.#dataLength;
+    if (!this.#dataEmpty) session.floods.full();
+    else if (!this.#dataLast && session.floods.empty()) return session.fail(h2.ENHANCE_YOUR_CALM, 'empty DATA');
     this.#unacked += length;
     // The stream may have ended while its octets were passed on.
     if (stream !== undefined && session.streams.get(stream.id) === stream) {
