@@ -11,6 +11,9 @@ type ReadCallback = (buf: Buffer, length: number) => void;
 interface Handle {
   useUserBuffer?(buf: Buffer): void;
   writeBuffer?(req: null, buf: Uint8Array): number | WriteRequest;
+  reading?: boolean;
+  readStop?(): number;
+  readStart?(): number;
   /** What TLS is spoken over. */
   _parent?: Handle;
   /** TCP only. */
@@ -73,6 +76,22 @@ export function onRead(socket: Socket, shared: Buffer, callback: ReadCallback): 
   socket.on('data', (chunk: Buffer) => callback(chunk, chunk.length));
   // A listener alone does not start a socket that was paused.
   socket.resume();
+}
+
+/**
+ * Stops reading, or goes on: back-pressure does so often, and the public way tells a stream that nobody here uses, by
+ * events and by what runs after them. Only for sockets given to `onRead`.
+ */
+export function setReading(socket: Socket, reading: boolean): void {
+  const handle = handleOf(socket);
+  if (handle === null || handle === undefined) return;
+  if (adapter.mode === 'direct' && bufferKeys && handle.readStart !== undefined && handle.readStop !== undefined) {
+    if (handle.reading === reading) return;
+    handle.reading = reading;
+    const failed = reading ? handle.readStart() : handle.readStop();
+    if (failed !== 0) socket.destroy(new Error(`reading failed with ${failed}`));
+  } else if (reading) socket.resume();
+  else socket.pause();
 }
 
 /**

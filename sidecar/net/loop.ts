@@ -18,8 +18,11 @@ export interface Flushable {
 const SWEEP_MS = 20;
 
 const READ_OCTETS = 64 * 1024;
-/** Room for one full read and the heads around it, so that one pass seldom needs a second buffer. */
-const OUT_OCTETS = READ_OCTETS + 16 * 1024;
+/**
+ * Room for one full read and a large frame behind it, so that output seldom outgrows its buffer: a larger one is memory
+ * fresh from the system, which costs more than to copy into it.
+ */
+const OUT_OCTETS = READ_OCTETS + 24 * 1024;
 const POOLED = 64;
 
 /**
@@ -38,6 +41,8 @@ export class Loop {
   #depth = 0;
   #flushing = false;
   #late: Flushable[] = [];
+  /** What is written now comes in pieces with more behind them, and is flushed late: see markLate. */
+  gathering = false;
   readonly #watched: Watched[] = [];
   #sweptMs = 0;
   #lateMs = 0;

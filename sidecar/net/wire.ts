@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { abruptly, directWrite, onRead } from './adapter.ts';
+import { abruptly, directWrite, onRead, setReading } from './adapter.ts';
 import type { Flushable, Loop } from './loop.ts';
 
 /** Who hears of what happens on a wire. Every call comes within a turn of the loop. */
@@ -19,8 +19,8 @@ export const nobody: WireOwner = { onOctets() {}, onEnd() {}, onClose() {}, onDr
 
 /** Above this much output in waiting, whoever produces it should pause. */
 const HIGH_OCTETS = 64 * 1024;
-/** Above this much in one turn, a shared connection makes its exchanges wait for the next. */
-const CROWD_OCTETS = 128 * 1024;
+/** Above this much it is written at the end of this turn at the latest, and exchanges that share a wire wait: what fits a pooled buffer. */
+const CROWD_OCTETS = 64 * 1024;
 
 /**
  * One TCP or TLS connection: octets in through the loop's read buffer, octets out through one buffer that is written
@@ -94,13 +94,13 @@ export class Wire implements Flushable {
   pause(): void {
     if (this.#paused || this.closed) return;
     this.#paused = true;
-    this.socket.pause();
+    setReading(this.socket, false);
   }
 
   resume(): void {
     if (!this.#paused || this.closed) return;
     this.#paused = false;
-    this.socket.resume();
+    setReading(this.socket, true);
   }
 
   /** Makes room for `octets` more; gives the buffer to fill from `outLength` on. `advance` says how many were put in. */
@@ -118,9 +118,9 @@ export class Wire implements Flushable {
     this.#length += octets;
     if (!this.#dirty) {
       this.#dirty = true;
-      if (this.shared) this.loop.markLate(this);
+      if (this.shared || this.loop.gathering) this.loop.markLate(this);
       else this.loop.markDirty(this);
-    }
+    } else if (this.#length > CROWD_OCTETS && this.#length - octets <= CROWD_OCTETS) this.loop.markDirty(this);
   }
 
   #moreRoom(octets: number): Buffer {

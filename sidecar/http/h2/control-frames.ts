@@ -102,7 +102,7 @@ export class ControlFrames {
     if (octets === 0) return stream.reset(h2.PROTOCOL_ERROR);
     stream.sendWindow += octets;
     if (stream.sendWindow > h2.MAX_WINDOW) return stream.reset(h2.FLOW_CONTROL_ERROR);
-    if (stream.pendingOctets > 0) {
+    if (stream.buffered > 0) {
       session.sender.enqueue(stream);
       session.sender.pump();
     }
@@ -135,6 +135,8 @@ export class ControlFrames {
     if (length % 6 !== 0) return session.fail(h2.FRAME_SIZE_ERROR, 'SETTINGS with half an entry');
     if (length / 6 > session.limits.settings) return session.fail(h2.ENHANCE_YOUR_CALM, 'too many settings');
     if (!this.#count()) return;
+    // RFC 9113 section 6.5.2: without a word of it there is no limit.
+    if (!this.settled) session.peerStreams = Number.POSITIVE_INFINITY;
     this.settled = true;
     for (let p = start; p < start + length; p += 6) {
       this.#setting(buf.readUInt16BE(p), buf.readUInt32BE(p + 2));
@@ -173,7 +175,7 @@ export class ControlFrames {
     for (const stream of session.streams.values()) {
       stream.sendWindow += more;
       if (stream.sendWindow > h2.MAX_WINDOW) return session.fail(h2.FLOW_CONTROL_ERROR, 'a window over 2^31-1');
-      if (stream.pendingOctets > 0) session.sender.enqueue(stream);
+      if (stream.buffered > 0) session.sender.enqueue(stream);
     }
   }
 

@@ -63,7 +63,10 @@ export class Receiver implements DataSink {
       stream.contentLeft -= end - start;
       if (stream.contentLeft < 0) return this.#misstated(stream);
     }
+    // TLS gives 16 KiB at a time; a write for each of them would be most of the cost.
+    this.#session.loop.gathering = true;
     stream.onData(buf, start, end);
+    this.#session.loop.gathering = false;
   }
 
   /** RFC 9113 section 8.1.1: content that is not as long as content-length says. */

@@ -69,7 +69,7 @@ export class Sender {
       if (this.#session.streams.get(stream.id) !== stream) continue;
       stream.sendPending(TURN_OCTETS);
       // With its own window closed, the update of that window brings it back.
-      if (stream.pendingOctets > 0 && stream.sendWindow > 0) {
+      if (stream.buffered > 0 && stream.sendWindow > 0) {
         if (!stream.queued) left++;
         this.enqueue(stream);
       }

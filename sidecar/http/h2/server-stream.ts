@@ -11,6 +11,9 @@ import type { H2Server } from './server.ts';
 import { Stream } from './stream.ts';
 import { writeFields, writeInterim, writeReply, writeResponse, writeTrailers } from './write-response.ts';
 
+/** A stream that ends this soon after it began, and before its answer was complete, counts against its caller. */
+const PREMATURE_MS = 1000;
+
 /** One request of an HTTP/2 caller and its response. Used again for other streams of the same connection. */
 export class ServerStream extends Stream implements Downstream {
   readonly ex: HttpExchange;
@@ -70,7 +73,8 @@ export class ServerStream extends Stream implements Downstream {
     // What ends before its time, by whose reset ever, is counted: CVE-2023-44487, CVE-2025-8671.
     if (this.ex.zone === 'over') return;
     attempt.onDownstreamGone(this.ex);
-    this.#server.onCutShort();
+    // A slow answer that its caller stops waiting for is nobody's attack.
+    if (this.session.loop.nowMs - this.ex.startMs < PREMATURE_MS) this.#server.onCutShort();
   }
 
   onWritable(): void {

@@ -15,6 +15,7 @@ import type { Stream } from './stream.ts';
 
 /** Stream objects kept for use again, by one connection. */
 const MAX_SPARE = 128;
+const MAX_KEPT_HEAD = 8 * 1024;
 const PREFACE = Buffer.from(h2.PREFACE, 'latin1');
 /** Marks the PING behind the first GOAWAY of a drain. */
 const DRAIN_PING = 0x6472;
@@ -146,7 +147,10 @@ export class H2Server extends Session {
   }
 
   onStreamClosed(stream: Stream): void {
-    if (this.#spare.length + this.#over.length < MAX_SPARE) this.#over.push(stream as ServerStream);
+    const over = stream as ServerStream;
+    // One large head must not keep its buffer for good.
+    if (this.#spare.length + this.#over.length < MAX_SPARE && over.ex.head.buf.length <= MAX_KEPT_HEAD)
+      this.#over.push(over);
     if (this.streams.size > 0) return;
     this.#idleSinceMs = this.loop.nowMs;
     if (this.#leaving && this.#lastCallMs === Number.POSITIVE_INFINITY) this.#end();

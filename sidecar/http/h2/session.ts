@@ -36,7 +36,7 @@ export abstract class Session implements WireOwner, FrameSink, Watched {
   /** The window that the other end gives to each new stream. */
   peerWindow = h2.DEFAULT_WINDOW;
   peerFrame = h2.MAX_FRAME;
-  /** Streams that the other end lets us open at once; the usual least until it has said. */
+  /** Streams that the other end lets us open at once; the usual least until its settings have come. */
   peerStreams = 100;
   /** It takes extended CONNECT. RFC 8441 section 3. */
   peerConnects = false;

@@ -1,4 +1,5 @@
 import type { Head } from '../message/head.ts';
+import { Backlog } from './backlog.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -23,8 +24,7 @@ export abstract class Stream {
   /** The other end has. */
   remoteClosed = false;
   /** DATA of ours that the windows or the wire do not let pass yet. Bounded: its source is paused meanwhile. */
-  #pending: Buffer[] = [];
-  pendingOctets = 0;
+  readonly #backlog: Backlog;
   #endPending = false;
   #trailersPending: Head | undefined;
   /** It waits in the session's list of those that have something to send. */
@@ -37,6 +37,7 @@ export abstract class Stream {
 
   constructor(session: Session) {
     this.session = session;
+    this.#backlog = new Backlog(session.loop);
   }
 
   abstract onData(buf: Buffer, start: number, end: number): void;
@@ -68,35 +69,34 @@ export abstract class Stream {
   }
 
   #dropPending(): void {
-    if (this.#pending.length > 0) this.#pending = [];
-    this.pendingOctets = 0;
+    this.#backlog.clear();
     this.#endPending = false;
     this.#trailersPending = undefined;
   }
 
+  /** Octets that wait. */
   get buffered(): number {
-    return this.pendingOctets;
+    return this.#backlog.octets;
   }
 
   /** True while more should wait for `onWritable`. */
   get congested(): boolean {
-    return this.pendingOctets > 0;
+    return this.buffered > 0;
   }
 
   sendData(buf: Buffer, start: number, end: number): void {
     if (this.localClosed) return;
     let p = start;
-    if (this.pendingOctets === 0) p = this.session.sender.putData(this, buf, start, end);
+    if (this.buffered === 0) p = this.session.sender.putData(this, buf, start, end);
     if (p === end) return;
-    this.#pending.push(Buffer.from(buf.subarray(p, end)));
-    this.pendingOctets += end - p;
+    this.#backlog.push(buf, p, end);
     this.session.sender.enqueue(this);
   }
 
   /** The end of our message. */
   sendLast(trailers: Head | undefined): void {
     if (this.localClosed) return;
-    if (this.pendingOctets > 0) {
+    if (this.buffered > 0) {
       this.#endPending = true;
       this.#trailersPending = trailers?.copy();
       return;
@@ -107,19 +107,15 @@ export abstract class Stream {
 
   /** Sends of what waits as much as the windows let pass, at most about `octets`. */
   sendPending(octets: number): void {
-    let left = octets;
-    while (this.pendingOctets > 0 && left > 0) {
-      const piece = this.#pending[0]!;
-      const p = this.session.sender.putData(this, piece, 0, piece.length);
-      this.pendingOctets -= p;
-      left -= p;
-      if (p < piece.length) {
-        this.#pending[0] = piece.subarray(p);
-        return;
-      }
-      this.#pending.shift();
+    const backlog = this.#backlog;
+    for (let left = octets; backlog.octets > 0 && left > 0; ) {
+      const { start, end } = backlog;
+      const p = this.session.sender.putData(this, backlog.first, start, end);
+      backlog.takeTo(p);
+      left -= p - start;
+      if (p < end) return;
     }
-    if (this.pendingOctets > 0) return;
+    if (this.buffered > 0) return;
     if (this.#endPending) {
       this.session.sender.putEnd(this, this.#trailersPending);
       this.#dropPending();
