@@ -153,6 +153,8 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   const overload = startOverload({
     limits: options.limits,
     read: readings ?? (() => ({ memory: memory(), lateMs: loop.takeLateMs() })),
+    // There when the process was started with --expose-gc, as bin/weft does.
+    collect: globalThis.gc,
     relief: {
       closeIdle: () =>
         loop.turn(() => {

@@ -1,5 +1,5 @@
 import { manualClock } from '../../lib/clock.ts';
-import { jsonLog } from '../../lib/log.ts';
+import { jsonLog, silentLog } from '../../lib/log.ts';
 import { defaultLimits } from './limits.ts';
 import { startOverload } from './overload.ts';
 import type { Reading } from './readings.ts';
@@ -73,6 +73,40 @@ test('a loop that is late takes it up to refusing, and no further, and closes no
   expect(overload.refusal).toMatchObject({ code: 'OVERLOAD_DELAY', status: 503 });
   expect(read({ lateMs: 5000 }, 10_000)).toEqual([]);
   expect(read({}, 2100)).toEqual(['level 1', 'level 0']);
+});
+
+test('garbage is no pressure: it is collected before a rung is taken, and not all the time', () => {
+  const clock = manualClock();
+  let memory = 0.5;
+  let live = 0.6;
+  const collected: number[] = [];
+  const overload = startOverload({
+    limits: defaultLimits,
+    read: () => ({ memory, lateMs: 0 }),
+    collect() {
+      collected.push(clock.now());
+      memory = live;
+    },
+    relief: { closeIdle() {}, shed: () => 0 },
+    stats: { level() {} },
+    clock,
+    log: silentLog,
+  });
+  clock.advance(1000);
+  memory = 0.99;
+  clock.advance(100);
+  expect([overload.level, collected]).toEqual([0, [1100]]);
+  live = 0.96;
+  memory = 0.99;
+  clock.advance(900);
+  expect([overload.level, collected]).toEqual([3, [1100]]);
+  clock.advance(200);
+  expect(collected).toEqual([1100, 2100]);
+  // Nothing that is allocated would make it be collected any more.
+  live = 0.3;
+  clock.advance(10_000);
+  expect(overload.level).toBe(0);
+  overload.close();
 });
 
 test('a ladder that is closed looks no more', () => {

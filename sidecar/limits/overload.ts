@@ -18,6 +18,9 @@ export const REFUSING = 2;
 const SAMPLE_MS = 100;
 /** How long the loop must have been late without a break: one collection of garbage is no overload. */
 const LATE_FOR_MS = 1000;
+/** Garbage is collected for the sake of a reading this seldom, and in a twentieth of the time at most. */
+const COLLECT_MS = 1000;
+const COLLECT_SHARE = 20;
 
 /** What the data path looks at. */
 export interface Overload {
@@ -53,14 +56,17 @@ export const overloadText = (level: number): string => `overloaded, so ${effects
 export function startOverload(options: {
   readonly limits: Limits;
   readonly read: Readings;
+  /** Collects garbage now; absent where the process was not started so that it can. */
+  readonly collect?: (() => void) | undefined;
   readonly relief: Relief;
   readonly stats: OverloadStats;
   readonly clock: Clock;
   readonly log: Log;
 }): Overload & { close(): void } {
-  const { limits, read, relief, stats, clock, log } = options;
+  const { limits, read, collect, relief, stats, clock, log } = options;
   const memory = new Pressure(limits.overloadMemory, 0, 0.97);
   const delay = new Pressure(limits.overloadDelayMs, LATE_FOR_MS, 1);
+  let collectMs = 0;
   /** Exchanges since the last line of the log. */
   let shed = 0;
   const overload = { level: 0, refusal: refusals.memory, close: () => cancel() };
@@ -68,7 +74,13 @@ export function startOverload(options: {
   const look = (): void => {
     cancel = clock.after(SAMPLE_MS, look);
     const nowMs = clock.now();
-    const reading = read();
+    let reading = read();
+    if (collect !== undefined && reading.memory >= limits.overloadMemory[0] && nowMs >= collectMs) {
+      // What is used may be garbage. Nothing may be left that would ever make V8 collect it, once all is refused.
+      collect();
+      collectMs = nowMs + Math.max(COLLECT_MS, (clock.now() - nowMs) * COLLECT_SHARE);
+      reading = { memory: read().memory, lateMs: reading.lateMs };
+    }
     const before = overload.level;
     const memoryBefore = memory.level;
     const byMemory = memory.read(nowMs, reading.memory);
