@@ -72,7 +72,7 @@ export function conflicts(policies: readonly Attached[]): readonly Conflict[] {
   return found;
 }
 
-const sameTarget = (a: Target, b: Target): boolean =>
+export const sameTarget = (a: Target, b: Target): boolean =>
   a.kind === b.kind && a.namespace === b.namespace && a.name === b.name;
 
 /** From the last to the first by `namespace/name`, so that what is laid on top at the end is the first. */

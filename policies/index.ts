@@ -9,6 +9,12 @@ export const kinds: readonly KindEntry[] = [
     () => import('./service/filter.ts'),
   ),
   entry(
+    'Upstream',
+    'upstream',
+    () => import('./upstream/schema.ts'),
+    () => import('./upstream/filter.ts'),
+  ),
+  entry(
     'TimeoutPolicy',
     'policy',
     () => import('./timeout/schema.ts'),

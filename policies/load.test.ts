@@ -12,6 +12,8 @@ test('both halves of a kind agree with its line in the list', async () => {
     expect([kind, filter.builtin]).toEqual([kind, schema.builtin]);
     expect([kind, filter.compilePolicy !== undefined]).toEqual([kind, role === 'policy']);
     expect([kind, filter.compileRoute !== undefined]).toEqual([kind, role === 'route']);
+    expect([kind, filter.compileService !== undefined]).toEqual([kind, role === 'service']);
+    expect([kind, filter.compileUpstream !== undefined]).toEqual([kind, role === 'upstream']);
     expect([kind, schema.builtin !== undefined]).toEqual([kind, role === 'policy']);
   }
 });

@@ -8,6 +8,7 @@
  * and one line in `index.ts`. Shared code asks a kind through this contract and never looks at its name.
  */
 import type { z } from 'zod';
+import type { Address } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { Issues } from '../lib/issues.ts';
@@ -18,8 +19,9 @@ import type { Resource, ResourceKey, Target } from './resource.ts';
  * - `service`: a named destination
  * - `route`: matches requests to its parent services and sends them to backends
  * - `policy`: settings attached to targets, merged field by field, the most specific target winning
+ * - `upstream`: a local address, at the sidecars of the services it is attached to, that leads to another service
  */
-export type Role = 'service' | 'route' | 'policy';
+export type Role = 'service' | 'route' | 'policy' | 'upstream';
 
 /** One line of index.ts. Both halves load on demand. */
 export interface KindEntry {
@@ -42,6 +44,8 @@ export interface KindSchema<Spec = unknown> {
   readonly builtin?: Partial<Spec>;
   /** Checks that a schema cannot say. Adds every problem with its path (`spec.…`); never throws. */
   check?(resource: Resource<Spec>, issues: Issues): void;
+  /** It concerns the sidecars of what it is attached to, and not those that call them. */
+  readonly besideOnly?: boolean;
   /** What the resource is attached to: the parents of a route, the targets of a policy, itself for a service. */
   attaches(resource: Resource<Spec>): readonly (Target & { readonly path: string })[];
   /** Services that it sends traffic to, with the path of each mention. */
@@ -56,6 +60,15 @@ export interface ServiceFacts {
   readonly protocol: Protocol;
 }
 
+/** A local address that leads to a service. */
+export interface UpstreamFacts {
+  /** `namespace/name`. */
+  readonly service: string;
+  readonly address: Address;
+  /** Whose sidecars have it. */
+  readonly beside: readonly Target[];
+}
+
 /** The half of a kind that the data path runs. Which function it has follows from its role. */
 export interface KindFilter {
   readonly kind: string;
@@ -65,6 +78,8 @@ export interface KindFilter {
   prepare?(specs: readonly unknown[]): Promise<void>;
   /** Role service. Adds issues instead of throwing; then the snapshot is not used. */
   compileService?(resource: Resource, env: CompileEnv): ServiceFacts;
+  /** Role upstream: undefined when issues were added. */
+  compileUpstream?(resource: Resource, env: CompileEnv): UpstreamFacts | undefined;
   /** Role route: the rules, in the order written. Adds issues instead of throwing; then the snapshot is not used. */
   compileRoute?(resource: Resource, env: CompileEnv): readonly Rule[];
   /** Role policy: the merged spec of one scope as a filter. */

@@ -7,7 +7,6 @@ import type { Random } from '../lib/random.ts';
 import { parseSpiffe } from '../lib/spiffe.ts';
 import { loadFilters } from '../policies/load.ts';
 import { serviceKey } from '../policies/resource.ts';
-import { Chain } from './http/chain.ts';
 import type { ListenerContext } from './http/exchange.ts';
 import type { Limits } from './limits/limits.ts';
 import { startOverload } from './limits/overload.ts';
@@ -18,17 +17,17 @@ import { Loop } from './net/loop.ts';
 import { Compiler } from './snapshot/compile.ts';
 import { Destinations } from './snapshot/destinations.ts';
 import { dumpSnapshot, type SnapshotDump } from './snapshot/dump.ts';
-import type { EndpointSpec, Inputs } from './snapshot/inputs.ts';
+import type { Inputs } from './snapshot/inputs.ts';
 import { serviceNames } from './snapshot/route-table.ts';
-import type { CompiledRule, Destination, Snapshot } from './snapshot/snapshot.ts';
+import { emptySnapshot, type Snapshot } from './snapshot/snapshot.ts';
 import type { AppProtocol } from './tcp/inbound.ts';
 import type { TcpServer } from './tcp/server.ts';
 import { tcpServers } from './tcp/servers.ts';
 import { type UpstreamSpec, Upstreams } from './tcp/upstreams.ts';
 import type { Edge, Telemetry } from './telemetry/telemetry.ts';
 import type { LiveCredentials } from './tls/credentials.ts';
+import { appDestination, appRule, appSpec } from './upstream/app.ts';
 import { connector } from './upstream/connect.ts';
-import type { Endpoint } from './upstream/endpoint.ts';
 import { httpEndpoint, MESH_PROTOCOLS } from './upstream/protocols.ts';
 
 export interface DataPlaneOptions {
@@ -109,9 +108,10 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     loop,
     options.limits,
   );
-  const appDestination = destinationOf(app, options.serviceKey);
-  const rule = appRule(appDestination, options);
+  const toApp = appDestination(app, options.serviceKey);
+  const rule = appRule(toApp, options);
   const compiler = new Compiler({
+    service: options.serviceKey,
     filters: await loadFilters(),
     destinations,
     edge: (peer) => telemetry.edge('outbound', peer),
@@ -119,14 +119,14 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     clock,
     random,
   });
-  const snapshot = new Live<Snapshot>({ revision: 0, services: new Map(), absent: new Set(), app: rule, ready: false });
+  const snapshot = new Live<Snapshot>({ ...emptySnapshot, app: rule });
   const serviceOf = serviceNames(options.namespace);
   let draining = false;
   const { appProtocol: told = 'auto' } = options;
   const appProtocol = (): AppProtocol =>
     told === 'auto' ? (snapshot.current.services.get(options.serviceKey)?.protocol ?? 'auto') : told;
   const heedApp = (): void => {
-    appDestination.http2 = ['http2', 'grpc'].includes(appProtocol());
+    toApp.http2 = ['http2', 'grpc'].includes(appProtocol());
   };
   heedApp();
 
@@ -147,7 +147,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     if (issues.length > 0) throw new InvalidInput(issues);
   }
 
-  const listeners: Listener[] = [];
+  const listeners: Omit<Listener, 'address' | 'connections'>[] = [];
   const files = { count: 0 };
   const memory = memoryReading(options.limits);
   const overload = startOverload({
@@ -191,7 +191,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     random,
     draining: () => draining,
   });
-  const tcp = tcpServers({ app: appDestination, appProtocol, credentials, telemetry });
+  const tcp = tcpServers({ app: toApp, appProtocol, credentials, telemetry });
   const listen = async (
     direction: 'inbound' | 'outbound',
     address: Address,
@@ -215,10 +215,14 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     const of = context('inbound');
     return listen('inbound', options.inbound, of, tcp.inbound(of));
   };
-  const upstreams = new Upstreams(({ service, address }) => {
-    const of = { ...context('outbound'), serviceOf: () => service };
-    return listen('outbound', address, of, tcp.outbound(service, of));
-  });
+  const upstreams = new Upstreams(
+    ({ service, address }) => {
+      const of = { ...context('outbound'), serviceOf: () => service };
+      return listen('outbound', address, of, tcp.outbound(service, of));
+    },
+    clock,
+    log,
+  );
   const abandon = async (error: unknown): Promise<never> => {
     overload.close();
     for (const listener of listeners) await listener.close();
@@ -228,7 +232,10 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   listeners.push(inbound);
   const outbound = await listen('outbound', options.outbound, context('outbound')).catch(abandon);
   listeners.push(outbound);
-  for (const upstream of options.upstreams ?? []) listeners.push(await upstreams.open(upstream).catch(abandon));
+  listeners.push(upstreams);
+  for (const upstream of options.upstreams ?? []) await upstreams.open(upstream).catch(abandon);
+  upstreams.update(snapshot.current.upstreams);
+  snapshot.subscribe((next) => upstreams.update(next.upstreams));
 
   return {
     inbound,
@@ -252,31 +259,6 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
       app.destroy();
       loop.close();
     },
-  };
-}
-
-function appSpec(address: Address): EndpointSpec {
-  const where =
-    'path' in address ? { address: `unix:${address.path}`, port: 0 } : { address: address.host, port: address.port };
-  return { id: 'app', ...where, weight: 1, identity: '', locality: '', version: '' };
-}
-
-function destinationOf(app: Endpoint, service: string): Destination {
-  const picker = { pick: () => app };
-  return { service, endpoints: [app], graceUntilMs: 0, http2: false, balancer: { build: () => picker }, picker };
-}
-
-/** The one rule of the last hop: everything goes to the app. */
-function appRule(app: Destination, { appTimeoutMs, random }: DataPlaneOptions): CompiledRule {
-  const deadline = (ex: { deadlineMs: number; startMs: number }): undefined => {
-    ex.deadlineMs = ex.startMs + appTimeoutMs;
-  };
-  return {
-    name: `app of ${app.service}`,
-    chain: new Chain([{ onRequest: deadline }]),
-    backends: [{ weight: 1, destination: app }],
-    weight: 1,
-    random,
   };
 }
 

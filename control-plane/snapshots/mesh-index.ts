@@ -28,6 +28,8 @@ export interface IndexedResource {
   readonly topics: readonly Topic[];
   /** Services that it sends traffic to, as `namespace/name`; undefined for kinds that send none. */
   readonly backends: readonly string[] | undefined;
+  /** For the sidecars of what it is attached to, and not for those that call them. */
+  readonly besideOnly: boolean;
 }
 
 /** The resources of the mesh, found by what they are attached to. Kept up to date mutation by mutation. */
@@ -74,6 +76,7 @@ export class MeshIndex {
       // A kind that this version does not know (the log was written by a later one) goes to everybody: sidecars refuse it
       // aloud and keep what they run, while leaving it out would quietly lift a policy.
       topics: kind === undefined ? [meshTopic] : [...new Set(kind.attaches(resource).map(targetTopic))],
+      besideOnly: kind?.besideOnly ?? false,
       backends: kind?.backends?.(resource).map((backend) => serviceKey(backend.key.namespace, backend.key.name)),
     };
     this.#resources.set(text, entry);

@@ -1,5 +1,6 @@
 import { keyOf, keyText, meshTarget, type Resource } from '../../policies/resource.ts';
 import {
+  anUpstream,
   aPolicy,
   aRoute,
   aService,
@@ -46,6 +47,24 @@ test('a scope has own service, what it calls, what routes send to, and the polic
   expect(names([...scope.resources.values()].map((resource) => resource.key.name))).toEqual(
     ['web', 'cart', 'cart-v2', 'split', 'deep', 'mesh', 'namespace', 'service', 'route'].sort(),
   );
+});
+
+test('what is for sidecars beside its targets comes with the own service, and brings the service that it leads to', () => {
+  const index = new MeshIndex(
+    testKinds,
+    stateOf(
+      anUpstream('own', 'db', atService('web')),
+      anUpstream('called', 'cache', atService('cart')),
+      anUpstream('namespace', 'queue', atNamespace('default')),
+      anUpstream('foreign', 'vault', atNamespace('other')),
+      aPolicy('route', atRoute('own')),
+      aPolicy('db', atService('db')),
+    ),
+  );
+  const scope = scopeOf(index, key('web'), [key('cart'), 'other/web']);
+  expect(names(scope.services)).toEqual([...['cart', 'db', 'queue', 'web'].map(key), 'other/web']);
+  expect(names([...scope.resources.values()].map((resource) => resource.key.name))).toEqual(['db', 'namespace', 'own']);
+  expect(names(scopeOf(index, key('cart'), []).services)).toEqual(['cache', 'cart', 'queue'].map(key));
 });
 
 test('routes that send to each other end the walk', () => {

@@ -20,7 +20,8 @@ export interface Scope {
 
 /**
  * Own service, the services that it calls, and those that routes attached to any of them send to, on and on; whatever is
- * attached to the mesh, to the namespaces of these services, to the services, and to their routes.
+ * attached to the mesh, to the namespaces of these services, to the services, and to their routes. What is for sidecars
+ * beside its targets comes with the own service and its namespace only, and so do the services that it leads to.
  */
 export function scopeOf(index: MeshIndex, own: string, subscriptions: Iterable<string>): Scope {
   const resources = new Map<string, EncodedResource>();
@@ -40,15 +41,16 @@ export function scopeOf(index: MeshIndex, own: string, subscriptions: Iterable<s
 
   hear(meshTopic);
   need(own);
+  const beside = new Set(topics);
   for (const service of subscriptions) need(service);
   for (let topic = waiting.pop(); topic !== undefined; topic = waiting.pop()) {
     for (const key of index.attached(topic)) {
       const found = index.get(key);
-      if (found === undefined || resources.has(key)) continue;
+      if (found === undefined || resources.has(key) || (found.besideOnly && !beside.has(topic))) continue;
       resources.set(key, found.encoded);
       if (found.backends === undefined) continue;
       for (const service of found.backends) need(service);
-      hear(topicOf({ ...found.encoded.key, kind: 'Route' }));
+      if (!found.besideOnly) hear(topicOf({ ...found.encoded.key, kind: 'Route' }));
     }
   }
   return { resources, services, topics };

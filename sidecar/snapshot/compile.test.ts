@@ -25,6 +25,7 @@ async function makeCompiler(): Promise<Compiler> {
     0,
   );
   return new Compiler({
+    service: 'default/web',
     filters: await loadFilters(),
     destinations,
     edge: () => ({ begin() {}, end() {} }),

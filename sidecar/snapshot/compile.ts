@@ -3,18 +3,21 @@ import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { type Issue, Issues } from '../../lib/issues.ts';
 import type { Random } from '../../lib/random.ts';
-import { type Attached, effective, originText } from '../../policies/effective.ts';
+import { type Attached, effective, originText, sameTarget } from '../../policies/effective.ts';
 import { kinds } from '../../policies/index.ts';
 import type { Balancer, CompileEnv, Filter, KindFilter, Rule } from '../../policies/policy.ts';
 import { keyOf, keyText, meshTarget, type Resource, serviceKey, type Target } from '../../policies/resource.ts';
 import { policyTargets } from '../../policies/targets.ts';
 import { Chain } from '../http/chain.ts';
+import type { UpstreamSpec } from '../tcp/upstreams.ts';
 import type { Edge } from '../telemetry/telemetry.ts';
 import type { Destinations } from './destinations.ts';
 import type { HeldResource, Inputs } from './inputs.ts';
 import type { CompiledBackend, CompiledRule, RankedRule, ServiceRoutes, Snapshot } from './snapshot.ts';
 
 export interface CompileOptions {
+  /** `namespace/name` of the service beside us. */
+  readonly service: string;
   readonly filters: ReadonlyMap<string, KindFilter>;
   readonly destinations: Destinations;
   /** `peer`: `namespace/name`. */
@@ -47,13 +50,14 @@ export class Compiler {
     );
     const pass = new Pass(this.#options, inputs, this.#kept);
     const services = pass.services();
+    const upstreams = pass.upstreams();
     // 2: one problem anywhere, and the last good snapshot stays.
     if (!pass.issues.ok) return { issues: pass.issues.list };
     // 3: endpoints and kept state, in the same turn as the swap that the caller makes.
     pass.updateDestinations();
     this.#kept = pass.kept;
     const { app } = this.#options;
-    return { snapshot: { revision: inputs.revision, services, absent: inputs.absent, app, ready: true } };
+    return { snapshot: { revision: inputs.revision, services, absent: inputs.absent, upstreams, app, ready: true } };
   }
 }
 
@@ -97,6 +101,20 @@ class Pass {
     );
     const services = new Map(this.#resources('service').map((resource) => [placeText(resource), resource]));
     return new Map([...this.#names].map((key) => [key, this.#service(key, services.get(key), rules)]));
+  }
+
+  /** The local addresses that this sidecar is to have. */
+  upstreams(): readonly UpstreamSpec[] {
+    const ours = placesOf(this.#options.service);
+    const resources = [...this.#resources('upstream')].sort((a, b) => (placeText(a) < placeText(b) ? -1 : 1));
+    return resources.flatMap((resource) => {
+      const { compileUpstream } = this.#options.filters.get(resource.kind) ?? {};
+      const facts = this.#compiled(resource, (env) => compileUpstream?.(resource, env));
+      const isOurs = facts?.beside.some((target) => ours.some((place) => sameTarget(place, target)));
+      return facts !== undefined && isOurs
+        ? [{ service: facts.service, address: facts.address, from: keyText(keyOf(resource)) }]
+        : [];
+    });
   }
 
   /** What one resource compiles to; undefined when it does not, and then there are issues. */

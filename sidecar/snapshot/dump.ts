@@ -58,10 +58,15 @@ export function addDumps(first: SnapshotDump, others: readonly SnapshotDump[]): 
       service,
       endpoints: endpoints.map((endpoint) => ({ ...endpoint, ...sums.get(`${service} ${endpoint.id}`) })),
     })),
-    // Settings, so that they are the same ones in the same order.
-    upstreams: first.upstreams.map((upstream, index) => ({
-      ...upstream,
-      connections: all.reduce((sum, { upstreams }) => sum + (upstreams[index]?.connections ?? 0), 0),
-    })),
+    upstreams: first.upstreams.map((upstream) => {
+      const same = all.flatMap(({ upstreams }) =>
+        upstreams.filter(({ service, listen }) => service === upstream.service && listen === upstream.listen),
+      );
+      return {
+        ...upstream,
+        connections: same.reduce((sum, { connections }) => sum + connections, 0),
+        problem: same.find(({ problem }) => problem !== '')?.problem ?? '',
+      };
+    }),
   };
 }

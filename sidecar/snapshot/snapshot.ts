@@ -1,6 +1,7 @@
 import type { Random } from '../../lib/random.ts';
 import type { Balancer, Match, Picker, Protocol } from '../../policies/policy.ts';
 import type { Chain } from '../http/chain.ts';
+import type { UpstreamSpec } from '../tcp/upstreams.ts';
 import type { Edge } from '../telemetry/telemetry.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 
@@ -11,11 +12,22 @@ export interface Snapshot {
   readonly services: ReadonlyMap<string, ServiceRoutes>;
   /** Services that the control plane says do not exist. */
   readonly absent: ReadonlySet<string>;
+  /** Local addresses that resources ask for, in the order of their names. */
+  readonly upstreams: readonly UpstreamSpec[];
   /** The way to the app beside us. */
   readonly app: CompiledRule;
   /** False until there was a configuration: until then nothing passes outbound. */
   readonly ready: boolean;
 }
+
+/** Before there was any configuration; the way to the app is missing. */
+export const emptySnapshot: Omit<Snapshot, 'app'> = {
+  revision: 0,
+  services: new Map(),
+  absent: new Set(),
+  upstreams: [],
+  ready: false,
+};
 
 export interface ServiceRoutes {
   /** `namespace/name`. */

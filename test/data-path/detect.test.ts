@@ -1,26 +1,18 @@
 // One port, several protocols: what a connection carries is told by its service, or else by its first octets.
 import { connect } from 'node:http2';
-import { type Address, formatAddress } from '../../lib/address.ts';
+import { formatAddress } from '../../lib/address.ts';
 import { manualClock } from '../../lib/clock.ts';
 import { rawClient, requestText } from '../harness/client.ts';
 import { type Identities, makeIdentities } from '../harness/identities.ts';
 import { http1Origin, type RawOrigin, rawOrigin } from '../harness/origin.ts';
 import { startTestSidecar } from '../harness/sidecar.ts';
+import { anywhere, serviceYaml } from '../harness/tcp.ts';
 import { until } from '../harness/until.ts';
 
 let mesh: Identities;
 beforeAll(async () => {
   mesh = await makeIdentities();
 });
-
-const anywhere: Address = { host: '127.0.0.1', port: 0 };
-
-const service = (name: string, protocol: string): string => `
-apiVersion: weft.dev/v1
-kind: Service
-metadata: { name: ${name} }
-spec: { ports: [{ port: 80, protocol: ${protocol} }] }
-`;
 
 /** Answers HTTP/1.1 as such, and anything else with its own octets. */
 const either = (): Promise<RawOrigin> =>
@@ -134,7 +126,7 @@ describe('where the service decides', () => {
       app: app.address,
       mtls: 'permissive',
       credentials: await mesh.live('app'),
-      yaml: service('app', 'http'),
+      yaml: serviceYaml('app', 'http'),
     });
     // A caller that was told otherwise still gets what the service says.
     const octets = { ...(await mesh.client('shop')), ALPNProtocols: ['weft-tcp'] };
@@ -149,7 +141,7 @@ describe('where the service decides', () => {
     expect(app.peers).toHaveLength(1);
   });
 
-  test('a service of TCP is given requests as any octets, and its callers must not say HTTP', async () => {
+  test('a service of TCP is given requests octet by octet, and its callers must not say HTTP', async () => {
     await using app = await rawOrigin(({ socket, write }) => {
       socket.on('data', (text: string) => write(text));
       socket.on('end', () => socket.end());
@@ -159,7 +151,7 @@ describe('where the service decides', () => {
       app: app.address,
       mtls: 'permissive',
       credentials: await mesh.live('app'),
-      yaml: service('app', 'tcp'),
+      yaml: serviceYaml('app', 'tcp'),
     });
     const bad = 'GET /bad request\r\n\r\n';
     const tls = await mesh.client('shop');
@@ -199,7 +191,7 @@ describe('where the service decides', () => {
   });
 
   test('a request for a service of TCP is answered with what to do instead', async () => {
-    await using caller = await startTestSidecar({ services: { db: [] }, yaml: service('db', 'tcp') });
+    await using caller = await startTestSidecar({ services: { db: [] }, yaml: serviceYaml('db', 'tcp') });
     const answer = await caller.send({ host: 'db' });
     expect([answer.status, answer.get('weft-error')]).toEqual([502, 'PROTOCOL_MISMATCH']);
     expect(caller.records[0]!.detail).toContain('upstream');

@@ -1,12 +1,13 @@
 // Services that speak neither form of HTTP: from a local port of the caller's sidecar to the app, through the mesh.
 import { createHash, randomBytes } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
-import { type Address, formatAddress } from '../../lib/address.ts';
+import type { Socket } from 'node:net';
+import { formatAddress } from '../../lib/address.ts';
 import { rawClient } from '../harness/client.ts';
 import { type Identities, makeIdentities } from '../harness/identities.ts';
-import { type RawPeer, rawOrigin } from '../harness/origin.ts';
+import { rawOrigin } from '../harness/origin.ts';
 import { refusedAddress } from '../harness/refused.ts';
-import { startTestSidecar, type TestSidecarOptions } from '../harness/sidecar.ts';
+import { startTestSidecar } from '../harness/sidecar.ts';
+import { anywhere, echo, endOf, meshed, serviceYaml } from '../harness/tcp.ts';
 import { until } from '../harness/until.ts';
 
 let mesh: Identities;
@@ -14,64 +15,9 @@ beforeAll(async () => {
   mesh = await makeIdentities();
 });
 
-const anywhere: Address = { host: '127.0.0.1', port: 0 };
-
-const service = (name: string, protocol = 'tcp'): string => `
-apiVersion: weft.dev/v1
-kind: Service
-metadata: { name: ${name} }
-spec: { ports: [{ port: 5432, protocol: ${protocol} }] }
-`;
-
-/** Two sidecars and an app `db` beside the second. */
-async function meshed(app: Address, given: { caller?: TestSidecarOptions; callee?: TestSidecarOptions } = {}) {
-  const callee = await startTestSidecar({
-    name: 'db',
-    app,
-    mtls: 'strict',
-    credentials: await mesh.live('db'),
-    yaml: service('db'),
-    ...given.callee,
-  });
-  const caller = await startTestSidecar({
-    name: 'shop',
-    credentials: await mesh.live('shop'),
-    services: { db: [{ at: callee.inbound, identity: mesh.id('db') }] },
-    yaml: service('db'),
-    upstreams: { db: anywhere },
-    ...given.caller,
-  });
-  return {
-    callee,
-    caller,
-    async [Symbol.asyncDispose]() {
-      await caller[Symbol.asyncDispose]();
-      await callee[Symbol.asyncDispose]();
-    },
-  };
-}
-
-const echo = ({ socket }: RawPeer): void => {
-  socket.on('data', (text: string) => socket.write(text, 'latin1'));
-  socket.on('end', () => socket.end());
-};
-
-/** How a connection ends of which nobody says a word: the code of its error, or ''. The end may come with its beginning. */
-function endOf(address: Address): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect({ ...address });
-    let code = '';
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      code = error.code ?? error.message;
-    });
-    socket.on('close', () => resolve(code));
-    socket.resume();
-  });
-}
-
 test('octets of any kind reach the app and come back, through two sidecars', async () => {
   await using app = await rawOrigin(echo);
-  await using pair = await meshed(app.address);
+  await using pair = await meshed(mesh, app.address);
   await using client = await rawClient(await pair.caller.upstream('db'));
   const all = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet));
   await client.send(all);
@@ -84,7 +30,7 @@ test('octets of any kind reach the app and come back, through two sidecars', asy
 
 test('a service that speaks first is heard without a word of the caller', async () => {
   await using app = await rawOrigin(({ write }) => write('220 db.test ready\r\n'));
-  await using pair = await meshed(app.address);
+  await using pair = await meshed(mesh, app.address);
   await using client = await rawClient(await pair.caller.upstream('db'));
   await client.octets.until('the greeting', (text) => text.endsWith('\r\n') || undefined);
   expect(client.octets.text).toBe('220 db.test ready\r\n');
@@ -97,7 +43,7 @@ test('a caller that has said all still hears the answer, and a service that has 
       socket.end(`you said ${octets.text}`);
     } else socket.end('I say');
   });
-  await using pair = await meshed(app.address);
+  await using pair = await meshed(mesh, app.address);
   const address = await pair.caller.upstream('db');
   await using first = await rawClient(address);
   await first.send('this');
@@ -119,7 +65,7 @@ test('a reset on either side is a reset on the other, over the mesh as well', as
     write('half of');
     if (number === 2) socket.on('data', () => socket.resetAndDestroy());
   });
-  await using pair = await meshed(app.address);
+  await using pair = await meshed(mesh, app.address);
   const address = await pair.caller.upstream('db');
   await using first = await rawClient(address);
   await first.octets.until('some', (text) => text === 'half of' || undefined);
@@ -156,7 +102,7 @@ test('200 MiB in each direction at once arrive as they were sent', async () => {
     more();
   };
   await using app = await rawOrigin(({ socket }) => exchange(socket, 'app'));
-  await using pair = await meshed(app.address);
+  await using pair = await meshed(mesh, app.address);
   await using client = await rawClient(await pair.caller.upstream('db'));
   exchange(client.socket, 'client');
   const end = performance.now() + 60_000;
@@ -169,7 +115,7 @@ test('endpoints that do not take the connection are passed over', async () => {
   const refused = [await refusedAddress(), await refusedAddress()];
   await using caller = await startTestSidecar({
     services: { db: [...refused, app.address] },
-    yaml: service('db'),
+    yaml: serviceYaml('db'),
     upstreams: { db: anywhere },
   });
   for (const number of ['1', '2', '3', '4', '5', '6']) {
@@ -185,7 +131,7 @@ test('endpoints that do not take the connection are passed over', async () => {
 test('when no endpoint takes it, or there is none, the caller is told by a reset', async () => {
   await using caller = await startTestSidecar({
     services: { db: [await refusedAddress()], nothing: [] },
-    yaml: `${service('db')}---${service('nothing')}`,
+    yaml: `${serviceYaml('db')}---${serviceYaml('nothing')}`,
     upstreams: { db: anywhere, nothing: anywhere },
   });
   for (const name of ['db', 'nothing']) expect(await endOf(await caller.upstream(name))).toBe('ECONNRESET');
@@ -208,7 +154,7 @@ test('a service that nobody knows closes the connection; one that becomes known 
 
   await using second = await rawClient(address);
   await until('somebody is asked', () => answers.length === 1);
-  await caller.apply({ services: { db: [app.address] }, yaml: service('db') });
+  await caller.apply({ services: { db: [app.address] }, yaml: serviceYaml('db') });
   answers.pop()!();
   await second.octets.until('the answer', (text) => text === 'hello' || undefined);
   second.half();
@@ -220,86 +166,11 @@ test('a service that nobody knows closes the connection; one that becomes known 
   expect(caller.connections.map(({ code }) => code).sort()).toEqual(['', 'NO_SERVICE', 'NO_SERVICE']);
 });
 
-test('draining takes no more connections and lets those that are there go on until the time is up', async () => {
-  await using app = await rawOrigin(echo);
-  await using pair = await meshed(app.address);
-  const address = await pair.caller.upstream('db');
-  await using client = await rawClient(address);
-  await client.send('a');
-  await client.octets.until('the echo', (text) => text === 'a' || undefined);
-  const drained = pair.caller.dataPlane.drain(300);
-  await expect(rawClient(address)).rejects.toThrow(/ECONNREFUSED/);
-  await client.send('b');
-  await client.octets.until('the echo', (text) => text === 'ab' || undefined);
-  await drained;
-  await pair.caller.dataPlane.close();
-  await until('it is broken off', () => client.octets.closed);
-  expect(client.octets.error).toBe('ECONNRESET');
-  expect(pair.caller.connections.map(({ code }) => code)).toEqual(['DRAINING']);
-});
-
-test('draining is over as soon as the last connection is', async () => {
-  await using app = await rawOrigin(echo);
-  await using pair = await meshed(app.address);
-  await using client = await rawClient(await pair.caller.upstream('db'));
-  await client.send('a');
-  await client.octets.until('the echo', (text) => text === 'a' || undefined);
-  const drained = pair.caller.dataPlane.drain(60_000);
-  client.half();
-  await drained;
-});
-
 test('an endpoint that proves to be another service gets nothing', async () => {
   await using app = await rawOrigin(() => undefined);
-  await using pair = await meshed(app.address, { callee: { credentials: await mesh.live('other') } });
+  await using pair = await meshed(mesh, app.address, { callee: { credentials: await mesh.live('other') } });
   expect(await endOf(await pair.caller.upstream('db'))).toBe('ECONNRESET');
   expect(app.peers).toEqual([]);
-});
-
-test('each connection is counted while it is open, and told when it is over', async () => {
-  await using app = await rawOrigin(echo);
-  await using pair = await meshed(app.address);
-  const at = await pair.caller.upstream('db');
-  const out = 'direction="outbound",service="default/shop",peer="default/db"';
-  const into = 'direction="inbound",service="default/db",peer="default/shop"';
-  await using client = await rawClient(at);
-  await client.send('12345');
-  await client.octets.until('the echo', (text) => text === '12345' || undefined);
-  for (const [sidecar, labels] of [
-    [pair.caller, out],
-    [pair.callee, into],
-  ] as const) {
-    expect(sidecar.metrics()).toContain(`weft_tcp_connections{${labels}} 1\n`);
-    expect(sidecar.metrics()).toContain(`weft_tcp_to_service_bytes_total{${labels}} 5\n`);
-    expect(sidecar.metrics()).toContain(`weft_tcp_to_caller_bytes_total{${labels}} 5\n`);
-  }
-  client.half();
-  await client.over();
-  await using second = await rawClient(at);
-  await second.send('x');
-  await second.octets.until('the echo', (text) => text === 'x' || undefined);
-  second.reset();
-  await until('all are over', () => pair.caller.connections.length === 2 && pair.callee.connections.length === 2);
-  for (const [sidecar, labels] of [
-    [pair.caller, out],
-    [pair.callee, into],
-  ] as const) {
-    expect(sidecar.metrics()).toContain(`weft_tcp_connections{${labels}} 0\n`);
-    expect(sidecar.metrics()).toContain(`weft_tcp_connections_opened_total{${labels}} 2\n`);
-    expect(sidecar.metrics()).toContain(`weft_tcp_connections_closed_total{${labels},code=""} 1\n`);
-    expect(sidecar.metrics()).toContain(`weft_tcp_connections_closed_total{${labels},code="DOWNSTREAM_GONE"} 1\n`);
-  }
-  expect(pair.caller.connections[0]).toMatchObject({
-    protocol: 'TCP',
-    code: '',
-    peer: mesh.id('db'),
-    downstream: '127.0.0.1',
-    upstream: formatAddress(pair.callee.inbound),
-    attempts: 1,
-    requestBytes: 5,
-    responseBytes: 5,
-  });
-  expect(pair.callee.connections[0]).toMatchObject({ peer: mesh.id('shop'), upstream: formatAddress(app.address) });
 });
 
 test('a port for a service of HTTP leads all requests to it, whatever their host', async () => {
@@ -312,7 +183,7 @@ test('a port for a service of HTTP leads all requests to it, whatever their host
   });
   await using caller = await startTestSidecar({
     services: { db: [app.address] },
-    yaml: service('db', 'http'),
+    yaml: serviceYaml('db', 'http'),
     upstreams: { db: anywhere },
   });
   await using client = await rawClient(await caller.upstream('db'));

@@ -9,6 +9,10 @@ interface RouteSpec {
   readonly parents: readonly string[];
   readonly backends: readonly string[];
 }
+interface UpstreamSpec {
+  readonly beside: readonly Target[];
+  readonly service: string;
+}
 interface PolicySpec {
   readonly targets: readonly Target[];
   readonly value: string;
@@ -38,8 +42,16 @@ const policy: KindSchema = {
   attaches: ({ spec }) => (spec as PolicySpec).targets.map((target) => ({ ...target, path: 'spec.targets' })),
 };
 
+const upstream: KindSchema = {
+  ...schema,
+  kind: 'Upstream',
+  besideOnly: true,
+  attaches: ({ spec }) => (spec as UpstreamSpec).beside.map((target) => ({ ...target, path: 'spec.beside' })),
+  backends: ({ spec }) => [{ key: keyOfService((spec as UpstreamSpec).service), path: 'spec.service' }],
+};
+
 export const testKinds: ReadonlyMap<string, KindSchema> = new Map(
-  [service, route, policy].map((kind) => [kind.kind, kind]),
+  [service, route, policy, upstream].map((kind) => [kind.kind, kind]),
 );
 
 const resource = (kind: string, name: string, spec: unknown): Resource => ({
@@ -55,6 +67,8 @@ export const aRoute = (name: string, parents: string[], backends: string[]): Res
   resource('HTTPRoute', name, { parents, backends });
 export const aPolicy = (name: string, target: Target, value = 'x'): Resource =>
   resource('RetryPolicy', name, { targets: [target], value });
+export const anUpstream = (name: string, service: string, ...beside: Target[]): Resource =>
+  resource('Upstream', name, { beside, service });
 export const atService = (name: string): Target => ({ kind: 'Service', namespace: 'default', name });
 export const atRoute = (name: string): Target => ({ kind: 'Route', namespace: 'default', name });
 export const atNamespace = (name: string): Target => ({ kind: 'Namespace', namespace: '', name });

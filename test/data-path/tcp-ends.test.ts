@@ -1,0 +1,87 @@
+// What is told of connections that carry no requests, and how a drain ends them.
+import { formatAddress } from '../../lib/address.ts';
+import { rawClient } from '../harness/client.ts';
+import { type Identities, makeIdentities } from '../harness/identities.ts';
+import { rawOrigin } from '../harness/origin.ts';
+import { echo, meshed } from '../harness/tcp.ts';
+import { until } from '../harness/until.ts';
+
+let mesh: Identities;
+beforeAll(async () => {
+  mesh = await makeIdentities();
+});
+
+test('draining takes no more connections and lets those that are there go on until the time is up', async () => {
+  await using app = await rawOrigin(echo);
+  await using pair = await meshed(mesh, app.address);
+  const address = await pair.caller.upstream('db');
+  await using client = await rawClient(address);
+  await client.send('a');
+  await client.octets.until('the echo', (text) => text === 'a' || undefined);
+  const drained = pair.caller.dataPlane.drain(300);
+  await expect(rawClient(address)).rejects.toThrow(/ECONNREFUSED/);
+  await client.send('b');
+  await client.octets.until('the echo', (text) => text === 'ab' || undefined);
+  await drained;
+  await pair.caller.dataPlane.close();
+  await until('it is broken off', () => client.octets.closed);
+  expect(client.octets.error).toBe('ECONNRESET');
+  expect(pair.caller.connections.map(({ code }) => code)).toEqual(['DRAINING']);
+});
+
+test('draining is over as soon as the last connection is', async () => {
+  await using app = await rawOrigin(echo);
+  await using pair = await meshed(mesh, app.address);
+  await using client = await rawClient(await pair.caller.upstream('db'));
+  await client.send('a');
+  await client.octets.until('the echo', (text) => text === 'a' || undefined);
+  const drained = pair.caller.dataPlane.drain(60_000);
+  client.half();
+  await drained;
+});
+
+test('each connection is counted while it is open, and told when it is over', async () => {
+  await using app = await rawOrigin(echo);
+  await using pair = await meshed(mesh, app.address);
+  const at = await pair.caller.upstream('db');
+  const out = 'direction="outbound",service="default/shop",peer="default/db"';
+  const into = 'direction="inbound",service="default/db",peer="default/shop"';
+  await using client = await rawClient(at);
+  await client.send('12345');
+  await client.octets.until('the echo', (text) => text === '12345' || undefined);
+  for (const [sidecar, labels] of [
+    [pair.caller, out],
+    [pair.callee, into],
+  ] as const) {
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections{${labels}} 1\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_to_service_bytes_total{${labels}} 5\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_to_caller_bytes_total{${labels}} 5\n`);
+  }
+  client.half();
+  await client.over();
+  await using second = await rawClient(at);
+  await second.send('x');
+  await second.octets.until('the echo', (text) => text === 'x' || undefined);
+  second.reset();
+  await until('all are over', () => pair.caller.connections.length === 2 && pair.callee.connections.length === 2);
+  for (const [sidecar, labels] of [
+    [pair.caller, out],
+    [pair.callee, into],
+  ] as const) {
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections{${labels}} 0\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections_opened_total{${labels}} 2\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections_closed_total{${labels},code=""} 1\n`);
+    expect(sidecar.metrics()).toContain(`weft_tcp_connections_closed_total{${labels},code="DOWNSTREAM_GONE"} 1\n`);
+  }
+  expect(pair.caller.connections[0]).toMatchObject({
+    protocol: 'TCP',
+    code: '',
+    peer: mesh.id('db'),
+    downstream: '127.0.0.1',
+    upstream: formatAddress(pair.callee.inbound),
+    attempts: 1,
+    requestBytes: 5,
+    responseBytes: 5,
+  });
+  expect(pair.callee.connections[0]).toMatchObject({ peer: mesh.id('shop'), upstream: formatAddress(app.address) });
+});
