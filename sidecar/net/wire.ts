@@ -19,7 +19,7 @@ export const nobody: WireOwner = { onOctets() {}, onEnd() {}, onClose() {}, onDr
 
 /** Above this much output in waiting, whoever produces it should pause. */
 const HIGH_OCTETS = 64 * 1024;
-/** Above this much it is written at the end of this turn at the latest, and exchanges that share a wire wait: what fits a pooled buffer. */
+/** From this much on it is written at the end of this turn at the latest, and exchanges that share a wire wait: what fits a pooled buffer. */
 const CROWD_OCTETS = 64 * 1024;
 
 /**
@@ -76,7 +76,7 @@ export class Wire implements Flushable {
    * sure to come. For connections that many exchanges share.
    */
   get crowded(): boolean {
-    if (this.#length <= CROWD_OCTETS && !this.#congested) return false;
+    if (this.#length < CROWD_OCTETS && !this.#congested) return false;
     this.#congested = true;
     return true;
   }
@@ -118,9 +118,9 @@ export class Wire implements Flushable {
     this.#length += octets;
     if (!this.#dirty) {
       this.#dirty = true;
-      if (this.shared || this.loop.gathering) this.loop.markLate(this);
+      if ((this.shared || this.loop.gathering) && this.#length < CROWD_OCTETS) this.loop.markLate(this);
       else this.loop.markDirty(this);
-    } else if (this.#length > CROWD_OCTETS && this.#length - octets <= CROWD_OCTETS) this.loop.markDirty(this);
+    } else if (this.#length >= CROWD_OCTETS && this.#length - octets < CROWD_OCTETS) this.loop.markDirty(this);
   }
 
   #moreRoom(octets: number): Buffer {

@@ -3,8 +3,6 @@ import type { ErrorCode } from '../../lib/errors.ts';
 import type { Loop, Watched } from '../net/loop.ts';
 import { Wire, type WireOwner } from '../net/wire.ts';
 
-/** What a turn puts together is handed on at this size, so that a fast sender cannot pile up a whole turn's reads. */
-const FLUSH_OCTETS = 64 * 1024;
 /** A peer that vanished without a word is noticed by the system, however long the pipe may rest. */
 const KEEP_ALIVE_MS = 60_000;
 
@@ -49,7 +47,6 @@ class Side implements WireOwner {
       return;
     }
     to.writeOctets(buf, start, end);
-    if (to.outLength >= FLUSH_OCTETS) to.flush();
     if (to.congested) this.wire?.pause();
   }
 
