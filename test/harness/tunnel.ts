@@ -1,3 +1,4 @@
+import { websocketAccept as acceptOf } from '../../sidecar/http/upgrade.ts';
 import type { RawClient } from './client.ts';
 import { type RawOrigin, type RawPeer, rawOrigin } from './origin.ts';
 import { startTestSidecar, type TestSidecar, type TestSidecarOptions } from './sidecar.ts';
@@ -29,6 +30,12 @@ export const acceptText = (...fields: readonly string[]): string =>
     ...fields,
   ].join('\r\n')}\r\n\r\n`;
 
+/** The same to whoever asked with this head. */
+export const acceptTo = (head: string, ...fields: readonly string[]): string => {
+  const [, key = ''] = /\r\nsec-websocket-key: *([^ \r]*)/i.exec(head) ?? [];
+  return acceptText(...fields).replace(websocketAccept, acceptOf(key));
+};
+
 /** Takes the head of an answer that has no end; what comes behind it is left to `octets`. Gives the head. */
 export async function takeHead({ octets }: Pick<RawClient, 'octets'>): Promise<string> {
   const head = await octets.until('the head of an answer', (text) => {
@@ -50,8 +57,7 @@ export async function goOver(client: RawClient, target = '/'): Promise<void> {
 export const accepting =
   (then: (peer: RawPeer) => void | Promise<void> = () => undefined) =>
   async (peer: RawPeer): Promise<void> => {
-    await peer.head();
-    peer.write(acceptText());
+    peer.write(acceptTo(await peer.head()));
     await then(peer);
   };
 

@@ -6,6 +6,7 @@ import { droppedOfRequest } from '../hop-fields.ts';
 import type { Fields } from '../message/fields.ts';
 import type { Head } from '../message/head.ts';
 import type { ResponseInfo } from '../message/response.ts';
+import { SWITCHED } from '../tunnel.ts';
 import type { H2Client } from './client.ts';
 import { CANCEL, PROTOCOL_ERROR, REFUSED_STREAM } from './constants.ts';
 import { readResponse } from './response.ts';
@@ -65,6 +66,8 @@ export class ClientStream extends Stream implements Upstream {
   }
 
   sendEnd(trailers?: Head): void {
+    // The other half of a tunnel, whose exchange is over with it.
+    if (this.remoteClosed) this.#ex = undefined;
     this.sendLast(trailers);
   }
 
@@ -122,8 +125,10 @@ export class ClientStream extends Stream implements Upstream {
     const ex = this.#ex;
     if (ex === undefined) return;
     if (!this.answered) return this.invalid('a response without a head');
-    this.#ex = undefined;
+    const tunnel = ex.status === SWITCHED;
+    if (!tunnel || ex.requestDone) this.#ex = undefined;
     attempt.onResponseEnd(ex, trailers);
+    if (tunnel) return;
     // The response is complete; whatever was still to be sent of the request is not wanted.
     if (!this.localClosed) this.reset(CANCEL);
   }

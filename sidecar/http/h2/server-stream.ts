@@ -54,6 +54,8 @@ export class ServerStream extends Stream implements Downstream {
     ex.record.protocol = 'HTTP/2';
     if (tooLarge) refuse(ex, 'HEAD_TOO_LARGE', ex.head.problemText);
     else if (problem !== undefined) refuse(ex, problem.code, problem.text);
+    else if (ex.info.framing === 'tunnel' && !context.upgrades.has(ex.info.upgrade))
+      refuse(ex, 'METHOD_NOT_SUPPORTED', 'an extended CONNECT for a protocol that is not on the list');
     else if (ex.info.length > context.maxBody) refuse(ex, 'BODY_TOO_LARGE', `${ex.info.length} octets of body`);
     else forward(ex);
   }
@@ -82,8 +84,8 @@ export class ServerStream extends Stream implements Downstream {
   }
 
   onSentAll(): void {
-    // RFC 9113 section 8.1: the answer is complete, the rest of the request is not wanted.
-    this.reset(NO_ERROR);
+    // RFC 9113 section 8.1: the answer is complete, the rest of the request is not wanted. A tunnel goes on by halves.
+    if (this.ex.zone === 'over') this.reset(NO_ERROR);
   }
 
   onClosed(): void {}

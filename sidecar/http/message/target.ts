@@ -47,7 +47,8 @@ export class TargetReader {
 
   /** Fills `target`; gives what is wrong, if anything is. */
   read(head: Head, info: RequestInfo, target: Target): TargetProblem | undefined {
-    target.method = methodOf(head);
+    // An extended CONNECT (RFC 8441) asks for what a GET with Upgrade does in HTTP/1.1, and is judged as one.
+    target.method = info.upgrade === '' ? methodOf(head) : 'GET';
     if (target.method === 'CONNECT') return bad('CONNECT is not supported', 'METHOD_NOT_SUPPORTED');
     const host = info.host < 0 ? noHost : this.#authorityAt(head, head.valueStart(info.host), head.valueEnd(info.host));
     if (host === undefined) return bad('Host is not host[:port]');
