@@ -8,6 +8,7 @@ import { parseSpiffe } from '../lib/spiffe.ts';
 import { loadFilters } from '../policies/load.ts';
 import { serviceKey } from '../policies/resource.ts';
 import type { ListenerContext } from './http/exchange.ts';
+import { Files } from './limits/files.ts';
 import type { Limits } from './limits/limits.ts';
 import { startOverload } from './limits/overload.ts';
 import { memoryReading, type Readings } from './limits/readings.ts';
@@ -96,7 +97,8 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   if (options.mtls !== 'off' && credentials === undefined)
     throw new Error(`mtls ${options.mtls} needs credentials to listen with`);
   const loop = new Loop(clock);
-  const connect = connector(credentials, telemetry.connections('outbound', 'upstream'), MESH_PROTOCOLS);
+  const files = new Files(options.limits);
+  const connect = connector(credentials, telemetry.connections('outbound', 'upstream'), files, MESH_PROTOCOLS);
   const destinations = new Destinations(
     (spec) => httpEndpoint(spec, connect, loop, options.limits),
     clock,
@@ -104,7 +106,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   );
   const app = httpEndpoint(
     appSpec(options.app),
-    connector(undefined, telemetry.connections('inbound', 'upstream'), []),
+    connector(undefined, telemetry.connections('inbound', 'upstream'), files, []),
     loop,
     options.limits,
   );
@@ -148,7 +150,6 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   }
 
   const listeners: Omit<Listener, 'address' | 'connections'>[] = [];
-  const files = { count: 0 };
   const memory = memoryReading(options.limits);
   const overload = startOverload({
     limits: options.limits,
@@ -191,7 +192,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     random,
     draining: () => draining,
   });
-  const tcp = tcpServers({ app: toApp, appProtocol, credentials, telemetry });
+  const tcp = tcpServers({ app: toApp, appProtocol, credentials, files, telemetry });
   const listen = async (
     direction: 'inbound' | 'outbound',
     address: Address,

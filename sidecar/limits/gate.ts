@@ -2,13 +2,9 @@ import type { Server, Socket } from 'node:net';
 import type { Log } from '../../lib/log.ts';
 import type { ListenerContext } from '../http/exchange.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
+import type { Files } from './files.ts';
 import { REFUSING } from './overload.ts';
 import { Seldom } from './seldom.ts';
-
-/** How many files connections of callers have open, of all listeners of a thread together. */
-export interface FilesUsed {
-  count: number;
-}
 
 /** Why a connection was closed as soon as it had come. `accept`: the system could not even hand it over. */
 type GateReason = 'limit' | 'address' | 'files' | 'overload' | 'accept';
@@ -17,12 +13,12 @@ type GateReason = 'limit' | 'address' | 'files' | 'overload' | 'accept';
 export class Gate {
   readonly sockets = new Set<Socket>();
   readonly #context: ListenerContext;
-  readonly #files: FilesUsed;
+  readonly #files: Files;
   readonly #stats: ConnectionStats;
   readonly #log: Seldom;
   readonly #byAddress = new Map<string, number>();
 
-  constructor(context: ListenerContext, files: FilesUsed, stats: ConnectionStats, log: Log) {
+  constructor(context: ListenerContext, files: Files, stats: ConnectionStats, log: Log) {
     this.#context = context;
     this.#files = files;
     this.#stats = stats;
@@ -53,11 +49,10 @@ export class Gate {
       socket.destroy();
       return false;
     }
-    this.#files.count++;
+    this.#files.count(socket);
     this.sockets.add(socket);
     if (counted) this.#byAddress.set(address, ofAddress + 1);
     socket.on('close', () => {
-      this.#files.count--;
       this.sockets.delete(socket);
       if (counted) this.#leave(address);
     });
@@ -67,7 +62,7 @@ export class Gate {
   #refusal(ofAddress: number): GateReason | undefined {
     const { limits, overload } = this.#context;
     if (overload.level >= REFUSING) return 'overload';
-    if (this.#files.count >= limits.files) return 'files';
+    if (!this.#files.roomForCaller) return 'files';
     return ofAddress >= limits.connectionsPerAddress ? 'address' : undefined;
   }
 

@@ -41,8 +41,10 @@ export interface Limits {
   readonly fields: number;
   readonly targetOctets: number;
 
-  /** Files that connections of callers may have open, of all listeners together; the rest is for what they ask for. */
+  /** Files that connections of a thread may have open. */
   readonly files: number;
+  /** How many of them may be open when another caller comes; the rest is for what callers ask for. */
+  readonly filesForCallers: number;
   /** Octets of memory that there are in all. */
   readonly memory: number;
   /**
@@ -112,6 +114,7 @@ export const defaultLimits = Object.freeze<Limits>({
   targetOctets: 16 * 1024,
 
   files: Number.POSITIVE_INFINITY,
+  filesForCallers: Number.POSITIVE_INFINITY,
   memory: Number.POSITIVE_INFINITY,
   overloadMemory: [0.92, 0.95, 0.98],
   overloadDelayMs: [100, 300],

@@ -3,19 +3,19 @@ import { totalmem } from 'node:os';
 import type { Limits } from './limits.ts';
 
 /** For listeners, the admin port, the control plane, logs, and what Node itself has open. */
-const RESERVED_FILES = 64;
-/** And so much for the connections that requests of callers need. */
-const RESERVED_SHARE = 1 / 4;
+const OTHER_FILES = 64;
+/** Kept for the connections that requests of callers need. */
+const UPSTREAM_SHARE = 1 / 4;
 
 /** The limits, as far as this machine or container holds them, for each of so many threads. */
 export function limitsHere(limits: Limits, threads = 1): Limits {
-  const files = openFileLimit();
-  const forCallers = files - Math.max(RESERVED_FILES, Math.ceil(files * RESERVED_SHARE));
+  const files = Math.max(4, openFileLimit() - OTHER_FILES) / threads;
   const constrained = process.constrainedMemory();
   const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
   return Object.freeze({
     ...limits,
-    files: Math.max(1, Math.floor(forCallers / threads)),
+    files,
+    filesForCallers: files * (1 - UPSTREAM_SHARE),
     memory: Math.floor(memory / threads),
   });
 }

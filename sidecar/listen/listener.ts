@@ -3,7 +3,8 @@ import { createServer as createTls, type TLSSocket, type Server as TlsServer } f
 import type { Address } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
 import type { HttpExchange, ListenerContext } from '../http/exchange.ts';
-import { type FilesUsed, Gate } from '../limits/gate.ts';
+import type { Files } from '../limits/files.ts';
+import { Gate } from '../limits/gate.ts';
 import { Seldom } from '../limits/seldom.ts';
 import { TCP_PROTOCOL, type TcpServer } from '../tcp/server.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
@@ -51,8 +52,8 @@ export async function startListener(options: {
   readonly sharedPort?: boolean;
   /** Who takes connections that do not carry HTTP; without it all of them do. */
   readonly tcp?: TcpServer;
-  /** Shared with the other listeners of the thread. */
-  readonly files: FilesUsed;
+  /** Of the thread. */
+  readonly files: Files;
   readonly log: Log;
 }): Promise<Listener> {
   const { context, stats, credentials, plainToo = false, sharedPort = false, tcp, files, log } = options;

@@ -1,6 +1,7 @@
 import { parseSpiffe } from '../../lib/spiffe.ts';
 import { serviceKey } from '../../policies/resource.ts';
 import type { ListenerContext } from '../http/exchange.ts';
+import type { Files } from '../limits/files.ts';
 import type { Destination } from '../snapshot/snapshot.ts';
 import type { TcpEdge, Telemetry } from '../telemetry/telemetry.ts';
 import type { LiveCredentials } from '../tls/credentials.ts';
@@ -25,11 +26,12 @@ export function tcpServers(options: {
   /** What the app speaks, as far as that is known now. */
   readonly appProtocol: () => AppProtocol;
   readonly credentials: LiveCredentials | undefined;
+  readonly files: Files;
   readonly telemetry: Telemetry;
 }): TcpServers {
-  const { app, appProtocol, credentials, telemetry } = options;
-  const toApp = connector(undefined, telemetry.connections('inbound', 'upstream'), []);
-  const toEndpoint = connector(credentials, telemetry.connections('outbound', 'upstream'), [TCP_PROTOCOL]);
+  const { app, appProtocol, credentials, files, telemetry } = options;
+  const toApp = connector(undefined, telemetry.connections('inbound', 'upstream'), files, []);
+  const toEndpoint = connector(credentials, telemetry.connections('outbound', 'upstream'), files, [TCP_PROTOCOL]);
   const edgeOf = ({ peer }: Caller): TcpEdge => {
     const id = parseSpiffe(peer);
     return telemetry.tcp('inbound', id === undefined ? 'unknown' : serviceKey(id.namespace, id.service));

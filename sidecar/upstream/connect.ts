@@ -1,6 +1,7 @@
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { WeftError } from '../../lib/errors.ts';
+import type { Files } from '../limits/files.ts';
 import type { EndpointSpec } from '../snapshot/inputs.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import type { Credentials, LiveCredentials } from '../tls/credentials.ts';
@@ -47,6 +48,7 @@ const failureOf = ({ code }: NodeJS.ErrnoException): Failure =>
 export function connector(
   credentials: LiveCredentials | undefined,
   stats: ConnectionStats,
+  files: Files,
   protocols: readonly string[],
 ): Connect {
   return (spec, timeoutMs) =>
@@ -57,11 +59,16 @@ export function connector(
         reject(new WeftError('UPSTREAM_IDENTITY', { detail: `no certificate yet to connect to ${where} with` }));
         return;
       }
+      if (!files.roomForUpstream) {
+        reject(new WeftError('OUT_OF_FILES', { detail: `no file left for a connection to ${where}` }));
+        return;
+      }
       const secure = spec.identity !== '';
       const socket: Socket =
         own === undefined || !secure
           ? connectPlain({ ...target(spec), allowHalfOpen: true, noDelay: true })
           : connectTls(tlsOptions(spec, own, protocols));
+      files.count(socket);
       let done = false;
       const fail = (code: Failure, detail: string): void => {
         if (done) return;

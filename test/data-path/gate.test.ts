@@ -52,7 +52,7 @@ test('RES-CONN-LIMIT: connections beyond the limit are closed, the others are se
 });
 
 test('RES-FD: no more files than there may be, over all listeners', async () => {
-  await using sidecar = await startTestSidecar({ limits: { files: 4 } });
+  await using sidecar = await startTestSidecar({ limits: { filesForCallers: 4 } });
   using callers = new Callers();
   await callers.open(sidecar.inbound, 3);
   await until('three are there', () => sidecar.dataPlane.inbound.connections === 3);
