@@ -43,6 +43,12 @@ export const errors = {
     retry: 'never',
     text: 'the service speaks another protocol than this caller',
   },
+  CONNECTION_DENIED: {
+    http: 403,
+    grpc: 'PERMISSION_DENIED',
+    retry: 'never',
+    text: 'this caller may not connect to the service',
+  },
   NO_BACKEND: { http: 500, grpc: 'UNAVAILABLE', retry: 'never', text: 'the route has no backend that exists' },
   NO_ENDPOINT: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'the service has no endpoint that is ready' },
   NOT_READY: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'this sidecar has no configuration yet' },

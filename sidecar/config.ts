@@ -11,7 +11,7 @@ import { upgradeOptions } from './http/upgrade.ts';
 import type { Limits } from './limits/limits.ts';
 import { limitOptions, limitsOf, whole } from './limits/options.ts';
 import type { AppProtocol } from './tcp/inbound.ts';
-import { tcpOptions, upstreamsOf } from './tcp/options.ts';
+import { tcpAllowOf, tcpOptions, upstreamsOf } from './tcp/options.ts';
 import type { UpstreamSpec } from './tcp/upstreams.ts';
 
 const name = (describe: string, fallback?: string) => ({
@@ -110,6 +110,8 @@ export interface SidecarConfig {
   readonly limits: Limits;
   readonly appProtocol: AppProtocol;
   readonly upstreams: readonly UpstreamSpec[];
+  /** Callers, as `namespace/name`; undefined: everyone of the mesh. */
+  readonly tcpAllow: readonly string[] | undefined;
   /** Threads that carry traffic. */
   readonly concurrency: number;
   /** Protocols (lower case) that callers may go over to. */
@@ -160,6 +162,7 @@ export function readSidecarConfig(
     limits: limitsOf(values),
     appProtocol: values['app-protocol']!,
     upstreams,
+    tcpAllow: tcpAllowOf(values, namespace),
     concurrency: values.concurrency!,
     upgrades: values.upgrades!,
     drainDelayMs: values['drain-delay']!,

@@ -21,6 +21,7 @@ import { dumpSnapshot, type SnapshotDump } from './snapshot/dump.ts';
 import type { Inputs } from './snapshot/inputs.ts';
 import { serviceNames } from './snapshot/route-table.ts';
 import { emptySnapshot, type Snapshot } from './snapshot/snapshot.ts';
+import { connectionFilter } from './tcp/filter.ts';
 import type { AppProtocol } from './tcp/inbound.ts';
 import type { TcpServer } from './tcp/server.ts';
 import { tcpServers } from './tcp/servers.ts';
@@ -48,6 +49,8 @@ export interface DataPlaneOptions {
   readonly limits: Limits;
   /** Local addresses that lead to one service each. */
   readonly upstreams?: readonly UpstreamSpec[];
+  /** Services, as `namespace/name`, that may open TCP connections to the app; undefined: every one of the mesh. */
+  readonly tcpAllow?: readonly string[] | undefined;
   /** Protocols (lower case) that callers may go over to. */
   readonly upgrades: ReadonlySet<string>;
   /** How long requests to a service that was just heard of wait for its first endpoint, in ms. */
@@ -192,7 +195,8 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     random,
     draining: () => draining,
   });
-  const tcp = tcpServers({ app: toApp, appProtocol, credentials, files, telemetry });
+  const filter = connectionFilter(options.mtls === 'strict', options.tcpAllow);
+  const tcp = tcpServers({ app: toApp, appProtocol, filter, credentials, files, telemetry });
   const listen = async (
     direction: 'inbound' | 'outbound',
     address: Address,

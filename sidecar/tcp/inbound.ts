@@ -1,7 +1,8 @@
 import type { Protocol } from '../../policies/policy.ts';
 import type { Destination } from '../snapshot/snapshot.ts';
 import type { TcpEdge } from '../telemetry/telemetry.ts';
-import { refuse, TcpConnection, type Way } from './connection.ts';
+import { type Refusal, refuse, TcpConnection, type Way } from './connection.ts';
+import type { ConnectionFilter } from './filter.ts';
 import type { OpenWire } from './pipe.ts';
 import { type Caller, type Carries, TCP_PROTOCOL, type TcpServed, type TcpServer } from './server.ts';
 
@@ -13,6 +14,7 @@ interface Options {
   readonly app: Destination;
   readonly protocol: () => AppProtocol;
   readonly edgeOf: (caller: Caller) => TcpEdge;
+  readonly filter: ConnectionFilter;
 }
 
 /** Leads connections of others to the app. */
@@ -45,7 +47,11 @@ export class InboundTcp implements TcpServer {
   }
 
   serve(open: OpenWire, caller: Caller, gone: () => void): TcpServed {
-    const { way, edgeOf, app } = this.#options;
-    return new TcpConnection(open, { way, caller, edge: edgeOf(caller), lead: () => app }, gone);
+    const { way, edgeOf, app, filter } = this.#options;
+    const lead = (): Destination | Refusal => {
+      const denied = filter(caller);
+      return denied === undefined ? app : { code: 'CONNECTION_DENIED', detail: denied };
+    };
+    return new TcpConnection(open, { way, caller, edge: edgeOf(caller), lead }, gone);
   }
 }

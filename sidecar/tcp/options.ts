@@ -23,6 +23,17 @@ const upstreams: Option<Given> = {
   },
 };
 
+const callers: Option<readonly string[]> = {
+  describe: 'callers that may open TCP connections to the service; everyone of the mesh unless given',
+  value: 'NAME,…',
+  expects: 'names of services, such as cart or shop/reports, with commas between them',
+  repeats: true,
+  parse(text) {
+    const list = text.split(',').map((one) => one.trim());
+    return list.every((one) => one.split('/').length <= 2 && one.split('/').every(isName)) ? list : undefined;
+  },
+};
+
 /** The settings of what is passed on without being looked at. */
 export const tcpOptions = {
   'app-protocol': choice(
@@ -31,11 +42,19 @@ export const tcpOptions = {
     'auto',
   ),
   upstream: upstreams,
+  'tcp-allow': callers,
 };
+
+const keyed = (service: string, namespace: string): string =>
+  service.includes('/') ? service : serviceKey(namespace, service);
+
+/** The callers that the settings let in, as `namespace/name`; undefined: everyone of the mesh. */
+export const tcpAllowOf = (values: Values<typeof tcpOptions>, namespace: string): readonly string[] | undefined =>
+  values['tcp-allow']?.map((name) => keyed(name, namespace));
 
 /** The upstreams that the settings ask for. */
 export const upstreamsOf = (values: Values<typeof tcpOptions>, namespace: string): readonly UpstreamSpec[] =>
   (values.upstream ?? []).map(({ service, address }) => ({
-    service: service.includes('/') ? service : serviceKey(namespace, service),
+    service: keyed(service, namespace),
     address,
   }));

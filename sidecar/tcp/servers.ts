@@ -7,6 +7,7 @@ import type { TcpEdge, Telemetry } from '../telemetry/telemetry.ts';
 import type { LiveCredentials } from '../tls/credentials.ts';
 import { connector } from '../upstream/connect.ts';
 import type { Way } from './connection.ts';
+import type { ConnectionFilter } from './filter.ts';
 import { type AppProtocol, InboundTcp } from './inbound.ts';
 import { OutboundTcp } from './outbound.ts';
 import { type Caller, TCP_PROTOCOL, type TcpServer } from './server.ts';
@@ -25,11 +26,13 @@ export function tcpServers(options: {
   readonly app: Destination;
   /** What the app speaks, as far as that is known now. */
   readonly appProtocol: () => AppProtocol;
+  /** Who may connect to the app. */
+  readonly filter: ConnectionFilter;
   readonly credentials: LiveCredentials | undefined;
   readonly files: Files;
   readonly telemetry: Telemetry;
 }): TcpServers {
-  const { app, appProtocol, credentials, files, telemetry } = options;
+  const { app, appProtocol, filter, credentials, files, telemetry } = options;
   const toApp = connector(undefined, telemetry.connections('inbound', 'upstream'), files, []);
   const toEndpoint = connector(credentials, telemetry.connections('outbound', 'upstream'), files, [TCP_PROTOCOL]);
   const edgeOf = ({ peer }: Caller): TcpEdge => {
@@ -39,7 +42,7 @@ export function tcpServers(options: {
   return {
     inbound({ loop, limits }) {
       const way: Way = { direction: 'inbound', loop, connect: toApp, idleMs: limits.tcpIdleMs, tries: 1 };
-      return new InboundTcp({ way, app, protocol: appProtocol, edgeOf });
+      return new InboundTcp({ way, app, protocol: appProtocol, edgeOf, filter });
     },
     outbound(service, { loop, limits, snapshot, resolve }) {
       const way: Way = { direction: 'outbound', loop, connect: toEndpoint, idleMs: limits.tcpIdleMs, tries: TRIES };

@@ -40,6 +40,30 @@ test('draining is over as soon as the last connection is', async () => {
   await drained;
 });
 
+test('a caller that may not connect is closed at once, counted and told, and reaches nothing', async () => {
+  await using app = await rawOrigin(echo);
+  await using pair = await meshed(mesh, app.address, { callee: { tcpAllow: ['default/cart', 'other/shop'] } });
+  await using client = await rawClient(await pair.caller.upstream('db'));
+  await client.over();
+  await until('it is told', () => pair.callee.connections.length === 1 && pair.caller.connections.length === 1);
+  expect(pair.callee.connections[0]).toMatchObject({
+    code: 'CONNECTION_DENIED',
+    detail: 'default/shop is not among those that may connect',
+    peer: mesh.id('shop'),
+  });
+  expect(pair.callee.metrics()).toMatch(/weft_tcp_connections_closed_total\{.*code="CONNECTION_DENIED"\} 1\n/);
+  expect(pair.caller.connections[0]!.code).toBe('UPSTREAM_RESET');
+  expect(app.peers).toEqual([]);
+});
+
+test('a caller that may connect does', async () => {
+  await using app = await rawOrigin(echo);
+  await using pair = await meshed(mesh, app.address, { callee: { tcpAllow: ['default/shop'] } });
+  await using client = await rawClient(await pair.caller.upstream('db'));
+  await client.send('x');
+  await client.octets.until('the echo', (text) => text === 'x' || undefined);
+});
+
 test('each connection is counted while it is open, and told when it is over', async () => {
   await using app = await rawOrigin(echo);
   await using pair = await meshed(mesh, app.address);

@@ -41,6 +41,7 @@ export interface TestSidecarOptions extends TestConfig {
   readonly appProtocol?: DataPlaneOptions['appProtocol'];
   /** Services of namespace `default`, or `namespace/name`, and where they are to be found at this sidecar. */
   readonly upstreams?: Readonly<Record<string, Address>>;
+  readonly tcpAllow?: readonly string[];
   readonly mtls?: DataPlaneOptions['mtls'];
   readonly credentials?: DataPlaneOptions['credentials'];
   readonly resolve?: (service: string) => Promise<void> | undefined;
@@ -111,6 +112,7 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
       outbound: options.outbound ?? loopback,
       appProtocol: options.appProtocol ?? 'auto',
       upstreams: Object.entries(options.upstreams ?? {}).map(([name, address]) => ({ service: keyed(name), address })),
+      tcpAllow: options.tcpAllow,
       mtls: options.mtls ?? 'off',
       credentials: options.credentials,
       appTimeoutMs: options.appTimeoutMs ?? Number.POSITIVE_INFINITY,
