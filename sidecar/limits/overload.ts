@@ -16,10 +16,13 @@ export const CLOSING = 1;
 export const REFUSING = 2;
 
 const SAMPLE_MS = 100;
+/** When memory is near its first rung: what is left may be gone within a tenth of a second. */
+const NEAR = 0.8;
+const NEAR_SAMPLE_MS = 20;
 /** How long the loop must have been late without a break: one collection of garbage is no overload. */
 const LATE_FOR_MS = 1000;
 /** Garbage is collected for the sake of a reading this seldom, and in a twentieth of the time at most. */
-const COLLECT_MS = 1000;
+const COLLECT_MS = 250;
 const COLLECT_SHARE = 20;
 
 /** What the data path looks at. */
@@ -52,8 +55,7 @@ const effects = [
 /** What a rung means, for people. */
 export const overloadText = (level: number): string => `overloaded, so ${effects[level]}`;
 
-/** Begins to look at the readings, ten times a second. */
-export function startOverload(options: {
+interface Parts {
   readonly limits: Limits;
   readonly read: Readings;
   /** Collects garbage now; absent where the process was not started so that it can. */
@@ -62,48 +64,101 @@ export function startOverload(options: {
   readonly stats: OverloadStats;
   readonly clock: Clock;
   readonly log: Log;
-}): Overload & { close(): void } {
-  const { limits, read, collect, relief, stats, clock, log } = options;
-  const memory = new Pressure(limits.overloadMemory, 0, 0.97);
-  const delay = new Pressure(limits.overloadDelayMs, LATE_FOR_MS, 1);
-  let collectMs = 0;
-  /** Exchanges since the last line of the log. */
-  let shed = 0;
-  const overload = { level: 0, refusal: refusals.memory, close: () => cancel() };
+}
 
-  const look = (): void => {
-    cancel = clock.after(SAMPLE_MS, look);
+/** Begins to look at the readings, ten times a second. */
+export const startOverload = (parts: Parts): Overload & { close(): void } => new Ladder(parts);
+
+class Ladder implements Overload {
+  level = 0;
+  refusal = refusals.memory;
+  readonly #parts: Parts;
+  readonly #memory: Pressure;
+  readonly #delay: Pressure;
+  /** The worst since the delay was last judged. */
+  #lateMs = 0;
+  /** Monotonic ms from which on the delay is judged, garbage is collected and exchanges are shed again. */
+  #delayDueMs = 0;
+  #collectDueMs = 0;
+  #shedDueMs = 0;
+  /** Exchanges since the last line of the log. */
+  #shed = 0;
+  #cancel: () => void;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#memory = new Pressure(parts.limits.overloadMemory, 0, 0.97);
+    this.#delay = new Pressure(parts.limits.overloadDelayMs, LATE_FOR_MS, 1);
+    this.#cancel = parts.clock.after(SAMPLE_MS, this.#look);
+  }
+
+  close(): void {
+    this.#cancel();
+  }
+
+  readonly #look = (): void => {
+    const { limits, clock, relief } = this.#parts;
     const nowMs = clock.now();
-    let reading = read();
-    if (collect !== undefined && reading.memory >= limits.overloadMemory[0] && nowMs >= collectMs) {
-      // What is used may be garbage. Nothing may be left that would ever make V8 collect it, once all is refused.
-      collect();
-      collectMs = nowMs + Math.max(COLLECT_MS, (clock.now() - nowMs) * COLLECT_SHARE);
-      reading = { memory: read().memory, lateMs: reading.lateMs };
-    }
-    const before = overload.level;
-    const memoryBefore = memory.level;
-    const byMemory = memory.read(nowMs, reading.memory);
-    const byDelay = delay.read(nowMs, reading.lateMs);
-    overload.level = Math.max(byMemory, byDelay);
-    overload.refusal = byMemory >= byDelay ? refusals.memory : refusals.delay;
+    const used = this.#usedMemory(nowMs);
+    const [closing, , shedding] = limits.overloadMemory;
+    this.#cancel = clock.after(used < closing * NEAR ? SAMPLE_MS : NEAR_SAMPLE_MS, this.#look);
+
+    const rested = this.#memory.level < CLOSING;
+    const byMemory = this.#memory.read(nowMs, used);
+    const lateMs = this.#lateMs;
+    const byDelay = this.#judgeDelay(nowMs);
     // Connections that rest hold memory and cost no time; to open them again would.
-    if (memoryBefore < CLOSING && byMemory >= CLOSING) relief.closeIdle();
+    if (rested && byMemory >= CLOSING) relief.closeIdle();
     // By the reading: the rung comes down late, and what is under way by then should live.
-    if (reading.memory >= limits.overloadMemory[2]) shed += relief.shed();
-    if (overload.level === before) return;
-    stats.level(overload.level);
-    const fields = {
-      rung: overload.level,
-      effect: effects[overload.level] ?? '',
-      memory: `${Math.round(reading.memory * 100)} %`,
-      lateMs: Math.round(reading.lateMs),
-      shed,
-    };
-    shed = 0;
-    if (overload.level > before) log.warn('overload', fields);
-    else log.info('overload', fields);
+    if (used >= shedding && nowMs >= this.#shedDueMs) {
+      this.#shed += relief.shed();
+      // What it was good for shows in the next collection.
+      this.#shedDueMs = Math.max(nowMs + SAMPLE_MS, this.#collectDueMs);
+    }
+    this.refusal = byMemory >= byDelay ? refusals.memory : refusals.delay;
+    this.#reach(Math.max(byMemory, byDelay), used, lateMs);
   };
-  let cancel = clock.after(SAMPLE_MS, look);
-  return overload;
+
+  /** The used share. It may be garbage, and once all is refused nothing may be left that would make V8 collect it. */
+  #usedMemory(nowMs: number): number {
+    const { limits, collect, clock } = this.#parts;
+    const used = this.#read();
+    if (collect === undefined || used < limits.overloadMemory[0] || nowMs < this.#collectDueMs) return used;
+    collect();
+    this.#collectDueMs = nowMs + Math.max(COLLECT_MS, (clock.now() - nowMs) * COLLECT_SHARE);
+    return this.#read();
+  }
+
+  #read(): number {
+    const { memory, lateMs } = this.#parts.read();
+    this.#lateMs = Math.max(this.#lateMs, lateMs);
+    return memory;
+  }
+
+  /** Not more often than the loop can tell that it was late. */
+  #judgeDelay(nowMs: number): number {
+    if (nowMs < this.#delayDueMs) return this.#delay.level;
+    this.#delayDueMs = nowMs + SAMPLE_MS;
+    const lateMs = this.#lateMs;
+    this.#lateMs = 0;
+    return this.#delay.read(nowMs, lateMs);
+  }
+
+  #reach(level: number, used: number, lateMs: number): void {
+    const before = this.level;
+    if (level === before) return;
+    this.level = level;
+    const { stats, log } = this.#parts;
+    stats.level(level);
+    const fields = {
+      rung: level,
+      effect: effects[level] ?? '',
+      memory: `${Math.round(used * 100)} %`,
+      lateMs: Math.round(lateMs),
+      shed: this.#shed,
+    };
+    this.#shed = 0;
+    if (level > before) log.warn('overload', fields);
+    else log.info('overload', fields);
+  }
 }

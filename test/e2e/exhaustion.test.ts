@@ -41,6 +41,7 @@ spec:
   );
   const page = async (path: string) => fetch(`http://${at.admin}${path}`, { headers: { connection: 'close' } });
   return {
+    process: sidecar.child,
     outbound: parseAddress(at.outbound)!,
     refusals: () =>
       sidecar
@@ -169,4 +170,40 @@ test('RES-HEAP: at the end of its heap a sidecar refuses, lives, and recovers', 
     JSON.stringify(await sidecar.ready()) === '{"ready":true}' ? true : undefined,
   );
   expect((await send(sidecar.outbound, { target: '/fast' })).body).toBe('hello');
+});
+
+test('RES-EVENTLOOP: a loop that is late all the time refuses new requests, and takes them again when it is not', async () => {
+  await using origin = await http1Origin('hello');
+  const sidecar = await startLimited(origin.address, 'true');
+  await using client = await rawClient(sidecar.outbound);
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  // Stopped most of the time, as by a quota of CPU that is too small.
+  const late = { until: performance.now() + 20_000 };
+  const stopped = (async () => {
+    while (performance.now() < late.until) {
+      sidecar.process.kill('SIGSTOP');
+      await pause(450);
+      sidecar.process.kill('SIGCONT');
+      await pause(50);
+    }
+  })();
+  const seen: (string | undefined)[] = [];
+  const look = async (): Promise<true | undefined> => {
+    await client.send(requestText());
+    const answer = await client.response();
+    seen.push(answer.get('weft-error'), answer.get('retry-after'), answer.get('connection'));
+    return answer.get('connection') === 'close' ? true : undefined;
+  };
+  await eventually('it refuses', look, 15_000);
+  expect(seen.slice(-3)).toEqual(['OVERLOAD_DELAY', '1', 'close']);
+  await pause(1500);
+  await using another = await Promise.race([rawClient(sidecar.outbound), stopped.then(() => undefined)]);
+  await another?.over();
+  late.until = 0;
+  await stopped;
+  expect(await sidecar.metric('weft_connections_refused_total', 'reason="overload"')).toBeGreaterThanOrEqual(1);
+  await eventually('it is well', async () =>
+    JSON.stringify(await sidecar.ready()) === '{"ready":true}' ? true : undefined,
+  );
+  expect((await send(sidecar.outbound)).body).toBe('hello');
 });
