@@ -47,7 +47,7 @@ class Side implements WireOwner {
       return;
     }
     to.writeOctets(buf, start, end);
-    if (to.congested) this.wire?.pause();
+    if (to.crowded) this.wire?.pause();
   }
 
   onEnd(): void {
