@@ -26,7 +26,7 @@ export function jsonLog(
   const min = order[level];
   const emit = (at: Level, event: string, more?: Fields): void => {
     if (order[at] < min) return;
-    write(`${JSON.stringify({ time: new Date(wall()).toISOString(), level: at, event, ...fields, ...more })}\n`);
+    write(`${ascii(JSON.stringify({ time: new Date(wall()).toISOString(), level: at, event, ...fields, ...more }))}\n`);
   };
   return {
     debug: (event, more) => emit('debug', event, more),
@@ -36,6 +36,10 @@ export function jsonLog(
     with: (more) => jsonLog({ level, write, wall, fields: { ...fields, ...more } }),
   };
 }
+
+/** The same JSON in ASCII: what is left of controls beyond ASCII could still talk to a terminal. */
+const ascii = (json: string): string =>
+  json.replace(/[\x7f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** Says nothing. For tests and for parts used as a library. */
 export const silentLog: Log = {

@@ -1,34 +1,12 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import type { Address } from '../../lib/address.ts';
 import { manualClock } from '../../lib/clock.ts';
 import type { Reading } from '../../sidecar/limits/readings.ts';
+import { Callers } from '../harness/callers.ts';
+import { makeLeaf, rawExtension } from '../harness/certs.ts';
 import { rawClient, requestText } from '../harness/client.ts';
 import { makeIdentities } from '../harness/identities.ts';
 import { http1Origin } from '../harness/origin.ts';
 import { startTestSidecar, type TestSidecar } from '../harness/sidecar.ts';
 import { until } from '../harness/until.ts';
-
-/** Connections that are opened and say nothing. */
-class Callers {
-  readonly all: Socket[] = [];
-  closed = 0;
-
-  async open(to: Address, count: number, from = '127.0.0.1'): Promise<void> {
-    if ('path' in to) throw new Error('a port is needed');
-    for (let i = 0; i < count; i++) {
-      const socket = connect({ host: to.host, port: to.port, localAddress: from });
-      this.all.push(socket);
-      socket.on('error', () => socket.destroy()).resume();
-      socket.on('close', () => this.closed++);
-      await once(socket, 'connect');
-    }
-  }
-
-  [Symbol.dispose](): void {
-    for (const socket of this.all) socket.destroy();
-  }
-}
 
 const refusals = (sidecar: TestSidecar): unknown[] =>
   sidecar.log.map((line) => JSON.parse(line)).filter(({ event }) => event === 'connections refused');
@@ -138,4 +116,31 @@ describe('a handshake', () => {
       expect(another.octets.closed).toBe(false);
     },
   );
+
+  test('RES-CERT-BOMB: certificates beyond any measure are refused, and cost nothing to others', async () => {
+    const mesh = await makeIdentities();
+    await using origin = await http1Origin('hello');
+    await using sidecar = await startTestSidecar({
+      app: origin.address,
+      mtls: 'strict',
+      credentials: await mesh.live('web'),
+    });
+    await using good = await rawClient(sidecar.inbound, await mesh.client('caller'));
+    const uris = [mesh.id('caller')];
+    const names = Array.from({ length: 2000 }, (_, i) => `name-${i}.weft.test`);
+    const large = rawExtension('1.2.3.4', false, new Uint8Array(64 * 1024));
+    const huge = rawExtension('1.2.3.4', false, new Uint8Array(256 * 1024));
+    for (const options of [{ dns: names }, { extensions: [large] }, { extensions: [huge] }]) {
+      const leaf = await makeLeaf(mesh.root, { uris, ...options });
+      const tls = { cert: leaf.chainPem, key: leaf.keyPem, ca: mesh.root.pem, ALPNProtocols: ['http/1.1'] };
+      await using client = await rawClient(sidecar.inbound, tls);
+      await client.send(requestText()).catch(() => undefined);
+      await client.over();
+      expect(client.octets.text).toBe('');
+    }
+    expect(sidecar.dataPlane.inbound.connections).toBe(1);
+    expect(origin.requests).toEqual([]);
+    await good.send(requestText());
+    expect((await good.response()).body).toBe('hello');
+  });
 });
