@@ -18,6 +18,12 @@ export interface ErrorRow {
 
 export const errors = {
   BAD_REQUEST: { http: 400, grpc: 'INVALID_ARGUMENT', retry: 'never', text: 'the request is not valid HTTP' },
+  NOT_HTTP: {
+    http: 400,
+    grpc: 'INVALID_ARGUMENT',
+    retry: 'never',
+    text: 'the first octets of the connection are no HTTP; it is closed without an answer',
+  },
   REQUEST_TIMEOUT: {
     http: 408,
     grpc: 'DEADLINE_EXCEEDED',
@@ -37,17 +43,17 @@ export const errors = {
   },
   NO_SERVICE: { http: 404, grpc: 'UNIMPLEMENTED', retry: 'never', text: 'no service of this name is in the mesh' },
   NO_ROUTE: { http: 404, grpc: 'UNIMPLEMENTED', retry: 'never', text: 'no route of the service matches this request' },
-  PROTOCOL_MISMATCH: {
-    http: 502,
-    grpc: 'UNAVAILABLE',
-    retry: 'never',
-    text: 'the service speaks another protocol than this caller',
-  },
   CONNECTION_DENIED: {
     http: 403,
     grpc: 'PERMISSION_DENIED',
     retry: 'never',
     text: 'this caller may not connect to the service',
+  },
+  PROTOCOL_MISMATCH: {
+    http: 502,
+    grpc: 'UNAVAILABLE',
+    retry: 'never',
+    text: 'the service speaks another protocol than this caller',
   },
   NO_BACKEND: { http: 500, grpc: 'UNAVAILABLE', retry: 'never', text: 'the route has no backend that exists' },
   NO_ENDPOINT: { http: 503, grpc: 'UNAVAILABLE', retry: 'always', text: 'the service has no endpoint that is ready' },

@@ -107,6 +107,8 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     clock,
     options.endpointGraceMs,
   );
+  // What is sent from now on goes over connections that were opened with the new certificate.
+  const unsubscribe = credentials?.subscribe(() => loop.turn(() => destinations.renew()));
   const app = httpEndpoint(
     appSpec(options.app),
     connector(undefined, telemetry.connections('inbound', 'upstream'), files, []),
@@ -211,6 +213,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
       credentials: direction === 'inbound' && options.mtls !== 'off' ? credentials : undefined,
       plainToo: options.mtls === 'permissive',
       sharedPort: options.sharing !== undefined,
+      plainHttp2: direction === 'outbound' || told !== 'http',
       ...(octets === undefined ? {} : { tcp: octets }),
       files,
       log,
@@ -260,6 +263,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     async close() {
       overload.close();
       await Promise.all(listeners.map((listener) => listener.close()));
+      unsubscribe?.();
       destinations.close();
       app.destroy();
       loop.close();

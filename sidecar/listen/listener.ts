@@ -52,13 +52,25 @@ export async function startListener(options: {
   readonly sharedPort?: boolean;
   /** Who takes connections that do not carry HTTP; without it all of them do. */
   readonly tcp?: TcpServer;
+  /** False: plain text is HTTP/1.1 only, because that is what the service says it speaks. */
+  readonly plainHttp2?: boolean;
   /** Of the thread. */
   readonly files: Files;
   readonly log: Log;
 }): Promise<Listener> {
-  const { context, stats, credentials, plainToo = false, sharedPort = false, tcp, files, log } = options;
+  const {
+    context,
+    stats,
+    credentials,
+    plainToo = false,
+    sharedPort = false,
+    plainHttp2 = true,
+    tcp,
+    files,
+    log,
+  } = options;
   const connections = new Connections();
-  const serving = { context, stats, connections, tcp };
+  const serving = { context, stats, connections, tcp, plainHttp2 };
   const gate = new Gate(context, files, stats, log);
   let draining = false;
 

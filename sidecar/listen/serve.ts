@@ -16,6 +16,8 @@ export interface Serving {
   readonly connections: Connections;
   /** Absent: the listener is for HTTP only. */
   readonly tcp: TcpServer | undefined;
+  /** False: HTTP/2 in plain text is refused, as HTTP/1.1 refuses whatever it is not. */
+  readonly plainHttp2: boolean;
 }
 
 /** A connection of which no octet has been looked at. The socket has not been read from, or is paused. */
@@ -72,7 +74,10 @@ function detect({ socket, caller }: Accepted, opaqueToo: boolean, to: Serving): 
         wire.owner = owner;
         return wire;
       };
-      const owner = spoken === 'opaque' ? serveTcp(open, caller, to) : serveHttp(wire, spoken === 'h2', caller, to);
+      const owner =
+        spoken === 'opaque'
+          ? serveTcp(open, caller, to)
+          : serveHttp(wire, spoken === 'h2' && to.plainHttp2, caller, to);
       to.connections.remove(detecting);
       return owner;
     },

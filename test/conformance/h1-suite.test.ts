@@ -26,7 +26,17 @@ beforeAll(async () => {
   backend = await freePort();
   const where = ['--inbound', '127.0.0.1:0', '--outbound', '127.0.0.1:0', '--admin', '127.0.0.1:0'];
   const what = ['--mtls', 'off', '--max-request-body', '32768', '--access-log', 'off', '--log-level', 'error'];
-  sidecar = startWeft(['sidecar', '--service', 'web', '--app', `127.0.0.1:${backend}`, ...where, ...what]);
+  sidecar = startWeft([
+    'sidecar',
+    '--service',
+    'web',
+    '--app',
+    `127.0.0.1:${backend}`,
+    '--app-protocol',
+    'http',
+    ...where,
+    ...what,
+  ]);
   proxy = await sidecar.line((line) => (line.startsWith('{') ? JSON.parse(line).inbound : undefined));
 });
 

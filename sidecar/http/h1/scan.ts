@@ -97,6 +97,12 @@ export function scanResponse(head: Head, buf: Buffer, start: number, end: number
   return after;
 }
 
+/** Could be the target of a request (RFC 9112 section 3.2): a path, `*`, or something with a colon in it. */
+function isTarget({ buf, targetStart, targetEnd }: Head): boolean {
+  const first = buf[targetStart];
+  return first === 0x2f || first === 0x2a || buf.subarray(targetStart, targetEnd).includes(COLON);
+}
+
 /** `HTTP/1.0` or `HTTP/1.1` at p; gives the position behind it. RFC 9112 section 2.3: the name is case-sensitive. */
 function version(head: Head, buf: Buffer, p: number, end: number): number {
   const text = 'HTTP/1.';
@@ -106,7 +112,7 @@ function version(head: Head, buf: Buffer, p: number, end: number): number {
     if (i < 7 ? octet === text.charCodeAt(i) : octet === 48 || octet === 49) continue;
     const isDigit = octet >= 48 && octet <= 57;
     if (i >= 5 && isDigit) return head.fail('VERSION_NOT_SUPPORTED', 'neither HTTP/1.0 nor HTTP/1.1');
-    return head.fail('BAD_REQUEST', 'this is not an HTTP version');
+    return head.fail(isTarget(head) ? 'BAD_REQUEST' : 'NOT_HTTP', 'this is not an HTTP version');
   }
   head.minor = buf[p + 7]! - 48;
   return p + 8;

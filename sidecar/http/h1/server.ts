@@ -112,7 +112,9 @@ export class H1Server implements Downstream, WireOwner, Watched {
     const heads = this.#heads;
     const fresh = heads.empty;
     const behind = heads.find(buf, start, end);
-    if (behind === INVALID) return this.#refuse(heads.problem, heads.problemText);
+    // Behind a request it is one that went wrong; at the start it is another protocol, whose client waits for no answer.
+    const late = heads.problem === 'NOT_HTTP' && this.#ex.turn > 0;
+    if (behind === INVALID) return this.#refuse(late ? 'BAD_REQUEST' : heads.problem, heads.problemText);
     if (behind !== INCOMPLETE) this.#begin();
     else if (heads.whole !== undefined) this.onOctets(heads.whole, 0, heads.whole.length);
     else if (fresh && !heads.empty) this.deadlineMs = this.#context.loop.nowMs + this.#context.limits.headMs;
@@ -228,7 +230,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   }
 
   sendReply(ex: HttpExchange, reply: Reply): void {
-    writeReply(this.#wire, ex, reply, this.#connectionFields(ex, 'length'));
+    if (reply.code !== 'NOT_HTTP') writeReply(this.#wire, ex, reply, this.#connectionFields(ex, 'length'));
     this.#end();
   }
 

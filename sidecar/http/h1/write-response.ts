@@ -3,6 +3,7 @@ import type { Wire } from '../../net/wire.ts';
 import type { HttpExchange, Upstream } from '../exchange.ts';
 import { droppedOfResponse, isNominated } from '../hop-fields.ts';
 import type { Framing } from '../message/request.ts';
+import { STATUS_CODES } from '../message/status.ts';
 import { problemBody, replyHead } from '../reply.ts';
 import { writeField } from './write-request.ts';
 
@@ -31,7 +32,9 @@ export function writeResponse(
     from = head.fieldsStart;
   } else if (!head.lineIsClean) {
     wire.writeText(`HTTP/1.1 ${head.status} `);
-    wire.writeOctets(head.buf, head.reasonStart, head.reasonEnd);
+    if (head.startLine) wire.writeOctets(head.buf, head.reasonStart, head.reasonEnd);
+    // HTTP/2 has no reasons; people who look at HTTP/1.1 expect one.
+    else wire.writeText(STATUS_CODES[head.status] ?? '');
     wire.writeText('\r\n');
     from = head.fieldsStart;
   }
