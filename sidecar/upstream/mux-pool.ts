@@ -49,6 +49,8 @@ export class MuxPool<S> implements Connections<S> {
   readonly #connect: OpenMux<S>;
   readonly #loop: Loop;
   readonly #all = new Set<Multiplexed<S>>();
+  /** Connected, and the endpoint has not said yet what it allows. */
+  #young: Multiplexed<S> | undefined;
   #waiting: Waiter<S>[] = [];
   #connecting = false;
   #closed = false;
@@ -102,6 +104,11 @@ export class MuxPool<S> implements Connections<S> {
     );
   }
 
+  /** A connection that is not ready yet, so that it has an owner meanwhile. */
+  own(connection: Multiplexed<S>): void {
+    this.#young = connection;
+  }
+
   #usable(): number {
     let count = 0;
     for (const one of this.#all) if (!one.leaving) count++;
@@ -110,6 +117,7 @@ export class MuxPool<S> implements Connections<S> {
 
   #opened(connection: Multiplexed<S>): void {
     this.#connecting = false;
+    this.#young = undefined;
     if (this.#closed && this.#waiting.length === 0) {
       connection.destroy();
       return;
@@ -123,6 +131,7 @@ export class MuxPool<S> implements Connections<S> {
   /** All who wait share the one connect that was tried, and its outcome. */
   #failed(error: unknown): void {
     this.#connecting = false;
+    this.#young = undefined;
     const code = (error as { code?: ErrorCode }).code ?? 'UPSTREAM_CONNECT';
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -165,5 +174,6 @@ export class MuxPool<S> implements Connections<S> {
     this.#closed = true;
     for (const waiter of this.#waiting.splice(0)) waiter.failed('DRAINING', 'this sidecar is shutting down');
     for (const connection of [...this.#all]) connection.destroy();
+    this.#young?.destroy();
   }
 }

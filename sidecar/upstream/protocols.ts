@@ -26,7 +26,9 @@ export function httpEndpoint(spec: EndpointSpec, connect: Connect, loop: Loop, l
     async (to, timeoutMs, pool) => {
       const { socket, peer, stats } = await connect(to, timeoutMs);
       const wire = new Wire(socket, nobody, loop);
-      return new H2Client(wire, { peer, secure: spec.identity !== '' }, pool, limits, stats);
+      const client = new H2Client(wire, { peer, secure: spec.identity !== '' }, pool, limits, stats, timeoutMs);
+      await client.greeted;
+      return client;
     },
     loop,
   );

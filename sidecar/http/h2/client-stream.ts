@@ -57,8 +57,21 @@ export class ClientStream extends Stream implements Upstream {
     this.unanswered = true;
     this.unsent = false;
     this.reused = this.#client.served > 1;
+    if (ex.info.framing === 'tunnel' && !this.session.peerConnects) {
+      this.#unable(ex);
+      return;
+    }
     writeRequest(this.#client.out, ex, this.id, this.#client.secure);
     if (ex.info.framing === 'none') this.closeLocal();
+  }
+
+  /** RFC 8441 section 3: not to be asked of who has not offered it. Said later, as every outcome of an attempt is. */
+  #unable(ex: HttpExchange): void {
+    const text = 'the endpoint takes no extended CONNECT';
+    const { session, id } = this;
+    setImmediate(() =>
+      session.loop.turn(() => this.#ex === ex && this.id === id && session.close(this, PROTOCOL_ERROR, text)),
+    );
   }
 
   sendBody(buf: Buffer, start: number, end: number): void {

@@ -1,3 +1,4 @@
+import { WeftError } from '../../../lib/errors.ts';
 import type { Limits } from '../../limits/limits.ts';
 import type { Wire } from '../../net/wire.ts';
 import type { ConnectionStats } from '../../telemetry/telemetry.ts';
@@ -33,6 +34,10 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   /** Streams that it has carried. */
   served = 0;
   expiresMs = Number.POSITIVE_INFINITY;
+  /** Resolves when the endpoint has said that it speaks HTTP/2, and what it allows; fails with UPSTREAM_CONNECT. */
+  readonly greeted: Promise<void>;
+  readonly #greeting = Promise.withResolvers<void>();
+  #greetUntilMs: number;
   readonly #pool: MuxPool<ClientStream>;
   readonly #stats: ConnectionStats;
   readonly #spare: ClientStream[] = [];
@@ -51,6 +56,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
     pool: MuxPool<ClientStream>,
     limits: Limits,
     stats: ConnectionStats,
+    timeoutMs: number,
   ) {
     super(wire, limits);
     this.peer = peer;
@@ -61,6 +67,9 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
     this.#idleSinceMs = this.loop.nowMs;
     this.#heardMs = this.loop.nowMs;
     stats.opened();
+    this.greeted = this.#greeting.promise;
+    this.#greetUntilMs = this.loop.nowMs + timeoutMs;
+    pool.own(this);
     wire.writeText(h2.PREFACE);
     this.begin([
       [h2.SETTINGS_ENABLE_PUSH, 0],
@@ -164,6 +173,8 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   }
 
   onSettings(): void {
+    this.#greetUntilMs = Number.POSITIVE_INFINITY;
+    this.#greeting.resolve();
     this.#pool.changed();
   }
 
@@ -178,7 +189,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
     }
     const { pingMs, pongMs } = this.limits;
     if (this.#heardMs > this.#pingedMs) this.#pingedMs = Number.POSITIVE_INFINITY;
-    if (this.#pingedMs + pongMs <= nowMs) this.wire.destroy();
+    if (this.#pingedMs + pongMs <= nowMs || this.#greetUntilMs <= nowMs) this.wire.destroy();
     else if (this.#pingedMs === Number.POSITIVE_INFINITY && this.#heardMs + pingMs <= nowMs) {
       this.#pingedMs = nowMs;
       this.ping(++this.#pings);
@@ -189,6 +200,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   protected onGone(): void {
     this.leaving = true;
     this.#stats.closed();
+    this.#greeting.reject(new WeftError('UPSTREAM_CONNECT', { detail: 'the endpoint does not speak HTTP/2' }));
     this.#pool.forget(this);
   }
 }
