@@ -158,6 +158,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   const memory = memoryReading(options.limits);
   const overload = startOverload({
     limits: options.limits,
+    loop,
     read: readings ?? (() => ({ memory: memory(), lateMs: loop.takeLateMs() })),
     // There when the process was started with --expose-gc, as bin/weft does.
     collect: globalThis.gc,

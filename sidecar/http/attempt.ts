@@ -267,6 +267,7 @@ function finish(ex: HttpExchange, lastWord?: () => void): void {
   record.durationMs = ex.context.loop.nowMs - ex.startMs;
   ex.edge?.end(record);
   ex.edge = undefined;
+  ex.rest();
   lastWord?.();
 }
 

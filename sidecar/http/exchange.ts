@@ -244,6 +244,15 @@ export class HttpExchange implements Exchange {
     beginRecord(this.record, this.downstream, nowMs);
   }
 
+  /** It is over and accounted for: an idle connection need not hold what may be long. */
+  rest(): void {
+    this.path = '';
+    this.query = '';
+    this.rewrittenPath = undefined;
+    this.record.path = '';
+    this.record.detail = '';
+  }
+
   /** What the request says cannot be believed: it is refused before it has been understood. */
   forget(): void {
     this.grpc = false;

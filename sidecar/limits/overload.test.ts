@@ -1,5 +1,6 @@
 import { manualClock } from '../../lib/clock.ts';
 import { jsonLog, silentLog } from '../../lib/log.ts';
+import { Loop } from '../net/loop.ts';
 import { defaultLimits } from './limits.ts';
 import { startOverload } from './overload.ts';
 import type { Reading } from './readings.ts';
@@ -9,11 +10,13 @@ const calm: Reading = { memory: 0.3, lateMs: 1 };
 /** A ladder whose readings are given, and all that it did. */
 function ladder() {
   const clock = manualClock();
+  const loop = new Loop(clock);
   const did: string[] = [];
   const lines: Record<string, unknown>[] = [];
   let reading = calm;
   const overload = startOverload({
     limits: defaultLimits,
+    loop,
     read: () => reading,
     relief: {
       closeIdle: () => void did.push('close idle'),
@@ -27,6 +30,8 @@ function ladder() {
     log: jsonLog({ write: (line) => lines.push(JSON.parse(line)) }),
   });
   return {
+    clock,
+    loop,
     overload,
     did,
     lines,
@@ -82,6 +87,7 @@ test('garbage is no pressure: it is collected before a rung is taken, and not al
   const collected: number[] = [];
   const overload = startOverload({
     limits: defaultLimits,
+    loop: new Loop(clock),
     read: () => ({ memory, lateMs: 0 }),
     collect() {
       collected.push(clock.now());
@@ -109,6 +115,24 @@ test('garbage is no pressure: it is collected before a rung is taken, and not al
   clock.advance(10_000);
   expect(overload.level).toBe(0);
   overload.close();
+});
+
+test('in the midst of very many reads it is looked at by the turns, for which timers have to wait', () => {
+  const { clock, loop, overload, did, read } = ladder();
+  read({ memory: 0.3 });
+  // Time that passes without a timer that runs.
+  let nowMs = clock.now();
+  loop.clock.now = () => nowMs;
+  read({ memory: 0.96 }, 0);
+  loop.turn(() => {});
+  expect(overload.level).toBe(0);
+  nowMs += 100;
+  loop.turn(() => {});
+  expect([overload.level, did]).toEqual([2, ['close idle', 'level 2']]);
+  overload.close();
+  nowMs += 1000;
+  loop.turn(() => {});
+  expect(did).toHaveLength(2);
 });
 
 test('a ladder that is closed looks no more', () => {

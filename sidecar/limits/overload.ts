@@ -6,6 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { type ErrorCode, errors } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Reply } from '../../policies/policy.ts';
+import type { Loop } from '../net/loop.ts';
 import type { OverloadStats } from '../telemetry/telemetry.ts';
 import type { Limits } from './limits.ts';
 import { Pressure } from './pressure.ts';
@@ -58,6 +59,7 @@ export const overloadText = (level: number): string => `overloaded, so ${effects
 interface Parts {
   readonly limits: Limits;
   readonly read: Readings;
+  readonly loop: Pick<Loop, 'alarmMs' | 'onAlarm'>;
   /** Collects garbage now; absent where the process was not started so that it can. */
   readonly collect?: (() => void) | undefined;
   readonly relief: Relief;
@@ -90,18 +92,26 @@ class Ladder implements Overload {
     this.#memory = new Pressure(parts.limits.overloadMemory, 0, 0.97);
     this.#delay = new Pressure(parts.limits.overloadDelayMs, LATE_FOR_MS, 1);
     this.#cancel = parts.clock.after(SAMPLE_MS, this.#look);
+    parts.loop.onAlarm = () => {
+      this.#cancel();
+      this.#look();
+    };
   }
 
   close(): void {
     this.#cancel();
+    this.#parts.loop.alarmMs = Number.POSITIVE_INFINITY;
   }
 
   readonly #look = (): void => {
-    const { limits, clock, relief } = this.#parts;
+    const { limits, loop, clock, relief } = this.#parts;
     const nowMs = clock.now();
+    // Not again by what is done about it.
+    loop.alarmMs = Number.POSITIVE_INFINITY;
     const used = this.#usedMemory(nowMs);
     const [closing, , shedding] = limits.overloadMemory;
-    this.#cancel = clock.after(used < closing * NEAR ? SAMPLE_MS : NEAR_SAMPLE_MS, this.#look);
+    const nextMs = used < closing * NEAR ? SAMPLE_MS : NEAR_SAMPLE_MS;
+    this.#cancel = clock.after(nextMs, this.#look);
 
     const rested = this.#memory.level < CLOSING;
     const byMemory = this.#memory.read(nowMs, used);
@@ -117,6 +127,7 @@ class Ladder implements Overload {
     }
     this.refusal = byMemory >= byDelay ? refusals.memory : refusals.delay;
     this.#reach(Math.max(byMemory, byDelay), used, lateMs);
+    loop.alarmMs = nowMs + nextMs;
   };
 
   /** The used share. It may be garbage, and once all is refused nothing may be left that would make V8 collect it. */

@@ -10,7 +10,7 @@ test('the heap counts by its old generation, whose size depends on how the proce
   const usual = memoryReading(defaultLimits, [])();
   expect(small).toBeGreaterThan(0);
   expect(small).toBeLessThan(1);
-  expect(usual / small).toBeCloseTo((limit - 6 * MB) / (limit - 96 * MB), 1);
+  expect(usual / small).toBeCloseTo((limit - 10 * MB) / (limit - 100 * MB), 1);
 });
 
 test('memory outside of the heap counts against what the machine or container has', () => {

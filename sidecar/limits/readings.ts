@@ -11,8 +11,8 @@ export interface Reading {
 export type Readings = () => Reading;
 
 const MIB = 1024 * 1024;
-/** Of the old generation, in part-filled pages: V8 gives up that much before it is full. */
-const UNUSABLE = 2 * MIB;
+/** Of the old generation: what V8 cannot use of it (part-filled pages), and what may come before the next reading. */
+const RESERVE = 4 * MIB;
 /** Three semi-spaces make the young generation, of this size each unless the process was started otherwise. */
 const SEMI_SPACE_MIB = 32;
 
@@ -31,6 +31,6 @@ export function memoryReading({ memory }: Limits, execArgv: readonly string[] = 
     for (const space of getHeapSpaceStatistics())
       if (!space.space_name.startsWith('new_')) used += space.space_used_size;
     const { total_heap_size, external_memory, malloced_memory } = getHeapStatistics();
-    return Math.max(used / (old - UNUSABLE), (total_heap_size + external_memory + malloced_memory) / memory);
+    return Math.max(used / (old - RESERVE), (total_heap_size + external_memory + malloced_memory) / memory);
   };
 }

@@ -44,6 +44,12 @@ export class Loop {
   /** What is written now comes in pieces with more behind them, and is flushed late: see markLate. */
   gathering = false;
   readonly #watched: Watched[] = [];
+  /**
+   * Monotonic ms from which on `onAlarm` is called at the end of a turn: also in the midst of very many reads, which
+   * timers have to wait for.
+   */
+  alarmMs = Number.POSITIVE_INFINITY;
+  onAlarm: () => void = () => {};
   #sweptMs = 0;
   #lateMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -60,7 +66,9 @@ export class Loop {
   }
 
   leave(): void {
-    if (--this.#depth === 0 && !this.#flushing && this.#dirty.length > 0) this.#flushAll();
+    if (--this.#depth > 0) return;
+    if (!this.#flushing && this.#dirty.length > 0) this.#flushAll();
+    if (this.alarmMs <= this.nowMs) this.onAlarm();
   }
 
   /** Runs `fn` as one turn. For everything that does not come from a read: timers, promises, connects. */

@@ -4,6 +4,9 @@ import { CR, LF } from '../message/octets.ts';
 import { Partial } from './partial.ts';
 import { scanRequest } from './scan.ts';
 
+/** What a connection may keep for its next head while it rests. */
+const KEPT_OCTETS = 4096;
+
 /** Finds the head of each request in what comes on a connection, at once or octet by octet, and keeps it. */
 export class RequestHeads {
   problem: ErrorCode = 'BAD_REQUEST';
@@ -50,6 +53,13 @@ export class RequestHeads {
     buf.copy(this.#kept, 0, p, behind);
     this.#head.moveTo(this.#kept, p);
     return behind;
+  }
+
+  /** Lets go of what most heads do not need: a connection may rest for long. */
+  rest(): void {
+    if (this.#kept.length <= KEPT_OCTETS) return;
+    this.#kept = Buffer.alloc(0);
+    this.#head.buf = this.#kept;
   }
 
   /** Keeps octets until their turn. No more is read meanwhile; TLS may still deliver the rest of a read, which is bounded. */

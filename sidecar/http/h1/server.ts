@@ -274,6 +274,7 @@ export class H1Server implements Downstream, WireOwner, Watched {
   /** The way is free for the next request, which may be here already. */
   #next(): void {
     this.#phase = 'head';
+    this.#heads.rest();
     this.deadlineMs = this.#context.loop.nowMs + this.#context.limits.idleMs;
     // In a turn of its own: a thousand pipelined requests must not be a thousand frames deep.
     if (this.#heads.waiting !== undefined) setImmediate(() => this.#context.loop.turn(() => this.#takeWaiting()));
