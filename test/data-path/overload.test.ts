@@ -44,9 +44,10 @@ test('short of memory, first a connection ends behind its answer, and those that
 });
 
 test.each([
-  ['OVERLOAD_MEMORY', { memory: 0.96 }],
-  ['OVERLOAD_DELAY', { lateMs: 400 }],
-] as const)('%s: new requests are refused, and what is under way is finished', async (code, reading) => {
+  // Connections that rest are closed half a second later.
+  ['OVERLOAD_MEMORY', { memory: 0.96 }, 100],
+  ['OVERLOAD_DELAY', { lateMs: 400 }, 1100],
+] as const)('%s: new requests are refused, and what is under way is finished', async (code, reading, forMs) => {
   const { clock, readings, become } = given();
   let answer = (): void => {};
   await using origin = await http1Origin((_, res) => {
@@ -58,7 +59,7 @@ test.each([
   await until('both are there', () => sidecar.dataPlane.outbound.connections === 2);
   await underWay.send(requestText());
   await until('one is under way', () => origin.requests.length === 1);
-  become(reading, 1100);
+  become(reading, forMs);
 
   await client.send(requestText({ method: 'POST', body: 'x'.repeat(1000) }));
   const refused = await client.response();
