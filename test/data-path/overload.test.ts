@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import { type ClientHttp2Stream, connect, constants } from 'node:http2';
+import { formatAddress } from '../../lib/address.ts';
 import { manualClock } from '../../lib/clock.ts';
 import { overloadText } from '../../sidecar/limits/overload.ts';
 import type { Reading } from '../../sidecar/limits/readings.ts';
 import { requestText } from '../harness/client.ts';
 import { http1Origin, rawOrigin } from '../harness/origin.ts';
-import { startTestSidecar } from '../harness/sidecar.ts';
+import { startTestSidecar, type TestSidecar } from '../harness/sidecar.ts';
 import { until } from '../harness/until.ts';
 
 const MB = 1024 * 1024;
@@ -118,6 +121,71 @@ test('at the end of memory what holds most of it is given up, and the rest lives
   go = true;
   origin.peers[1]!.socket.emit('data', '');
   expect((await small.response()).body).toBe('helloworld');
+});
+
+/** A caller that speaks HTTP/2, and whether it has been told to open no more streams. */
+async function http2Caller(sidecar: TestSidecar) {
+  const session = connect(`http://${formatAddress(sidecar.outbound)}`);
+  let toldToLeave = false;
+  session.on('goaway', () => {
+    toldToLeave = true;
+  });
+  session.on('error', () => session.destroy());
+  await once(session, 'connect');
+  return {
+    get toldToLeave() {
+      return toldToLeave;
+    },
+    request(path: string): ClientHttp2Stream {
+      const stream = session.request({ ':path': path, ':authority': 'web' });
+      stream.on('error', () => stream.destroy());
+      return stream;
+    },
+    [Symbol.dispose]: () => session.destroy(),
+  };
+}
+
+test('HTTP/2: short of memory callers are told to leave, new requests are refused, and what is under way is finished', async () => {
+  const { clock, readings, become } = given();
+  let answer = (): void => {};
+  await using origin = await http1Origin((_, res) => {
+    answer = () => void res.end('hello');
+  });
+  await using sidecar = await startTestSidecar({ services: { web: [origin.address] }, clock, readings });
+  using caller = await http2Caller(sidecar);
+  using late = await http2Caller(sidecar);
+  const underWay = caller.request('/');
+  await until('one is under way', () => origin.requests.length === 1);
+  become({ lateMs: 400 }, 1100);
+  const [headers] = await once(late.request('/'), 'response');
+  expect([headers[':status'], headers['weft-error'], headers['retry-after']]).toEqual([503, 'OVERLOAD_DELAY', '1']);
+  expect([caller.toldToLeave, late.toldToLeave]).toEqual([false, false]);
+  become({ memory: 0.93 });
+  await until('both are told', () => caller.toldToLeave && late.toldToLeave);
+  answer();
+  const [answered] = await once(underWay, 'response');
+  expect(answered[':status']).toBe(200);
+});
+
+test('HTTP/2: at the end of memory one stream is given up, not its connection', async () => {
+  const { clock, readings, become } = given();
+  await using origin = await http1Origin({
+    '/large': (_, res) => void res.end('x'.repeat(8 * MB)),
+    '/small': (_, res) => void res.write('hello'),
+  });
+  await using sidecar = await startTestSidecar({ services: { web: [origin.address] }, clock, readings });
+  using caller = await http2Caller(sidecar);
+  const large = caller.request('/large');
+  await once(large, 'response');
+  const small = caller.request('/small');
+  await once(small, 'data');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const over = new Promise((resolve) => large.on('close', resolve));
+  become({ memory: 0.99 });
+  expect(sidecar.records.map((record) => record.code)).toEqual(['OVERLOAD_SHED']);
+  large.resume();
+  await over;
+  expect([large.rstCode, small.closed]).toEqual([constants.NGHTTP2_INTERNAL_ERROR, false]);
 });
 
 test('each rung can be said in words', () => {
