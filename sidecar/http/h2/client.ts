@@ -29,8 +29,6 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   readonly head = new Head();
   readonly info = new ResponseInfo();
   readonly fields = new Fields(this.head);
-  /** It takes no more streams, for good. */
-  leaving = false;
   /** Streams that it has carried. */
   served = 0;
   expiresMs = Number.POSITIVE_INFINITY;
@@ -43,6 +41,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   readonly #spare: ClientStream[] = [];
   /** Over since the last octets came. Whoever ended them may still hold them, so that they are not used again before. */
   readonly #over: ClientStream[] = [];
+  #leaving = false;
   #nextStream = 1;
   #idleSinceMs: number;
   /** When the last octets came, and the PING that asks whether there will be more. */
@@ -83,6 +82,11 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
     return this.streams.size;
   }
 
+  /** It takes no more streams, for good: also from the moment on in which it breaks, when attempts begin again. */
+  get leaving(): boolean {
+    return this.#leaving || this.closing;
+  }
+
   /** The window of the connection is used up: more streams on it would wait. */
   get stalled(): boolean {
     return this.sender.window <= 0;
@@ -100,14 +104,14 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
     this.#nextStream += 2;
     this.served++;
     this.#idleSinceMs = Number.POSITIVE_INFINITY;
-    if (this.#nextStream > LAST_STREAM) this.retire();
+    if (this.#nextStream > LAST_STREAM) this.#leaving = true;
     return stream;
   }
 
   /** Takes no more streams, and closes when the last one is over. */
   retire(): void {
     if (this.leaving) return;
-    this.leaving = true;
+    this.#leaving = true;
     this.#pool.changed();
     if (this.streams.size === 0) this.#end();
   }
@@ -164,7 +168,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   }
 
   onGoaway(last: number, code: number): undefined {
-    this.leaving = true;
+    this.#leaving = true;
     // RFC 9113 section 6.8: what is above was not looked at, so it may be sent again, whatever it is.
     for (const stream of [...this.streams.values()])
       if (stream.id > last) (stream as ClientStream).refused(`the endpoint is leaving (${h2.errorName(code)})`);
@@ -198,7 +202,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   }
 
   protected onGone(): void {
-    this.leaving = true;
+    this.#leaving = true;
     this.#stats.closed();
     this.#greeting.reject(new WeftError('UPSTREAM_CONNECT', { detail: 'the endpoint does not speak HTTP/2' }));
     this.#pool.forget(this);
