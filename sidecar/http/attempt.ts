@@ -5,6 +5,7 @@
 import { type ErrorCode, errors, messageOf } from '../../lib/errors.ts';
 import { NO_GRPC_STATUS } from '../../lib/grpc-status.ts';
 import { DONE, type Reply } from '../../policies/policy.ts';
+import type { Connections } from '../upstream/pool.ts';
 import { errorReply, type HttpExchange, type Upstream } from './exchange.ts';
 import { GRPC_HTTP_STATUS, grpcStatusOf, grpcTrailers } from './grpc/reply.ts';
 import { findField, readGrpcStatus } from './grpc/status.ts';
@@ -35,6 +36,11 @@ export function startAttempt(ex: HttpExchange): void {
     send(ex, idle);
     return;
   }
+  wait(ex, pool);
+}
+
+/** Apart from the way without a wait: what is kept for later is made for those who wait only. */
+function wait(ex: HttpExchange, pool: Connections<Upstream>): void {
   const { turn, attempts } = ex;
   const current = (): boolean => ex.turn === turn && ex.attempts === attempts && ex.zone === 'routed';
   ex.downstream.pauseBody();
@@ -150,7 +156,8 @@ export function onResponseEnd(ex: HttpExchange, trailers?: Head): void {
   leaveEndpoint(ex);
   if (ex.grpc && trailers !== undefined) readTrailers(ex, trailers);
   ex.upstream = undefined;
-  finish(ex, () => ex.downstream.sendEnd(trailers));
+  finish(ex);
+  ex.downstream.sendEnd(trailers);
 }
 
 /** The caller has ended its half of a tunnel, behind the endpoint. */
@@ -246,15 +253,14 @@ export function fail(ex: HttpExchange, reply: Reply): void {
     record.status = ex.status;
   }
   if (ex.grpc) record.grpcStatus = grpcStatusOf(reply.code);
-  finish(ex, () => {
-    if (canReply) ex.downstream.sendReply(ex, reply);
-    else if (ex.grpc) ex.downstream.sendEnd(grpcTrailers(reply), true);
-    else ex.downstream.reset();
-  });
+  finish(ex);
+  if (canReply) ex.downstream.sendReply(ex, reply);
+  else if (ex.grpc) ex.downstream.sendEnd(grpcTrailers(reply), true);
+  else ex.downstream.reset();
 }
 
-/** The last step: accounts for the exchange, then says the last word downstream, which may begin the next exchange. */
-function finish(ex: HttpExchange, lastWord?: () => void): void {
+/** The last step but one: accounts for the exchange. Then comes the last word downstream, which may begin the next one. */
+function finish(ex: HttpExchange): void {
   ex.zone = 'over';
   ex.dropHeld();
   const { record } = ex;
@@ -268,7 +274,6 @@ function finish(ex: HttpExchange, lastWord?: () => void): void {
   ex.edge?.end(record);
   ex.edge = undefined;
   ex.rest();
-  lastWord?.();
 }
 
 /** What is due by now; the connection calls it when `nextDeadline` has passed. */

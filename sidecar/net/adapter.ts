@@ -41,6 +41,15 @@ function findBufferKeys(socket: Socket): { buffer: symbol; callback: symbol } | 
   return buffer === undefined || callback === undefined ? null : { buffer, callback };
 }
 
+type TextWriter = (this: Buffer, text: string, at: number) => number;
+const latin1Write = (Buffer.prototype as unknown as { latin1Write?: TextWriter }).latin1Write;
+
+/** Puts text of octets (one character is one octet) at `at`; gives how many. There is room for it. */
+export const putText: (buf: Buffer, text: string, at: number) => number =
+  latin1Write === undefined
+    ? (buf, text, at) => buf.write(text, at, 'latin1')
+    : (buf, text, at) => latin1Write.call(buf, text, at);
+
 /** For tests: `public` keeps to the documented API. */
 export const adapter = { mode: 'direct' as 'direct' | 'public' };
 
@@ -98,9 +107,8 @@ export function setReading(socket: Socket, reading: boolean): void {
  * Writes buf[0, length). True: all of it is with the kernel and the buffer is free again. False: `done` will be called
  * when it is free; no other write may begin before that. A failure destroys the socket.
  */
-export function directWrite(socket: Socket, buf: Buffer, length: number, done: () => void): boolean {
+export function directWrite(socket: Socket, octets: Uint8Array, done: () => void): boolean {
   const handle = handleOf(socket);
-  const octets = buf.subarray(0, length);
   if (adapter.mode === 'direct' && typeof handle?.writeBuffer === 'function') {
     const request = handle.writeBuffer(null, octets);
     if (typeof request === 'number') {

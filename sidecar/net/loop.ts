@@ -24,6 +24,7 @@ const READ_OCTETS = 64 * 1024;
  */
 const OUT_OCTETS = READ_OCTETS + 24 * 1024;
 const POOLED = 64;
+const VIEWS = 32;
 
 /**
  * What the connections of one thread share: the read buffer (reads are delivered one at a time), output buffers, the
@@ -36,6 +37,9 @@ export class Loop {
   /** Monotonic ms, read once for each delivery of octets. */
   nowMs: number;
   readonly #free: Buffer[] = [];
+  readonly #views: ({ readonly of: Buffer; readonly octets: Uint8Array } | undefined)[] = new Array(VIEWS).fill(
+    undefined,
+  );
   #dirty: Flushable[] = [];
   #spare: Flushable[] = [];
   #depth = 0;
@@ -121,6 +125,19 @@ export class Loop {
 
   takeBuffer(): Buffer {
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(OUT_OCTETS);
+  }
+
+  /**
+   * The first octets of an output buffer, as the system wants them. Kept: a server's messages are often of one length,
+   * and a view costs more than to look for one.
+   */
+  view(buffer: Buffer, length: number): Uint8Array {
+    const at = length % VIEWS;
+    const kept = this.#views[at];
+    if (kept !== undefined && kept.of === buffer && kept.octets.length === length) return kept.octets;
+    const octets = buffer.subarray(0, length);
+    if (buffer.length === OUT_OCTETS) this.#views[at] = { of: buffer, octets };
+    return octets;
   }
 
   giveBuffer(buffer: Buffer): void {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { abruptly, directWrite, onRead, setReading } from './adapter.ts';
+import { abruptly, directWrite, onRead, putText, setReading } from './adapter.ts';
 import type { Flushable, Loop } from './loop.ts';
 
 /** Who hears of what happens on a wire. Every call comes within a turn of the loop. */
@@ -148,7 +148,7 @@ export class Wire implements Flushable {
   writeText(text: string): void {
     if (this.closed) return;
     const out = this.room(text.length);
-    this.advance(out.write(text, this.#length, 'latin1'));
+    this.advance(putText(out, text, this.#length));
   }
 
   /** True when the kernel or TLS has all of the output. */
@@ -171,7 +171,7 @@ export class Wire implements Flushable {
     this.#length = 0;
     this.#inFlight = out;
     this.#inFlightLength = length;
-    if (directWrite(this.socket, out, length, this.#onWritten)) {
+    if (directWrite(this.socket, this.loop.view(out, length), this.#onWritten)) {
       this.#inFlight = undefined;
       this.#inFlightLength = 0;
       this.loop.giveBuffer(out);

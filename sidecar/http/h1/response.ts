@@ -18,7 +18,8 @@ export function readResponse(head: Head, info: ResponseInfo, bodiless: boolean):
     const id = head.ids[field]!;
     if (id === 0) continue;
     if (id === known.connection) {
-      if (!connection(head, info, field)) return info.fail('Connection is not a list of tokens');
+      if (!isKeepAlive(head, field) && !connection(head, info, field))
+        return info.fail('Connection is not a list of tokens');
     } else if (id === known['content-length']) {
       info.length = parseLength(head.buf, head.valueStart(field), head.valueEnd(field));
       if (isCanonicalLength(head, field)) info.lengthField = field;
@@ -39,6 +40,10 @@ export function readResponse(head: Head, info: ResponseInfo, bodiless: boolean):
   info.framing = codings > 0 ? 'streamed' : lengths === 0 ? 'until-close' : info.length > 0 ? 'length' : 'none';
   return true;
 }
+
+/** What most servers say, and what changes nothing in HTTP/1.1. */
+const isKeepAlive = (head: Head, field: number): boolean =>
+  head.minor === 1 && equalsLower(head.buf, head.valueStart(field), head.valueEnd(field), 'keep-alive');
 
 function connection(head: Head, info: ResponseInfo, field: number): boolean {
   return readTokens(head.buf, head.valueStart(field), head.valueEnd(field), (start, end) => {

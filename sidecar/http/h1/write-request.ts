@@ -42,11 +42,20 @@ export function writeRequest(wire: Wire, ex: HttpExchange, tunnelFields: string)
 function writeStartLine(wire: Wire, ex: HttpExchange, targetAsCame: boolean, hostAsCame: boolean): void {
   const { head } = ex;
   if (targetAsCame && head.startLine) wire.writeOctets(head.buf, head.methodStart, head.targetEnd);
-  else {
+  else if (targetAsCame && ex.info.framing !== 'tunnel') {
+    wire.writeOctets(head.buf, head.methodStart, head.methodEnd);
+    wire.writeText(' ');
+    wire.writeOctets(head.buf, head.targetStart, head.targetEnd);
+  } else {
     wire.writeText(`${ex.method} ${ex.rewrittenPath ?? ex.path}`);
     if (head.queryStart < head.targetEnd) wire.writeOctets(head.buf, head.queryStart, head.targetEnd);
   }
-  wire.writeText(hostAsCame ? ' HTTP/1.1\r\n' : ` HTTP/1.1\r\nhost: ${ex.rewrittenHost ?? authorityOf(ex)}\r\n`);
+  if (hostAsCame) wire.writeText(' HTTP/1.1\r\n');
+  else {
+    wire.writeText(' HTTP/1.1\r\nhost: ');
+    wire.writeText(ex.rewrittenHost ?? authorityOf(ex));
+    wire.writeText('\r\n');
+  }
 }
 
 const authorityOf = (ex: HttpExchange): string => (ex.port === 0 ? ex.host : `${ex.host}:${ex.port}`);

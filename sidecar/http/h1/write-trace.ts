@@ -1,3 +1,4 @@
+import { putText } from '../../net/adapter.ts';
 import type { Wire } from '../../net/wire.ts';
 import type { ExchangeRecord, Tracer } from '../../telemetry/telemetry.ts';
 
@@ -24,8 +25,8 @@ export function writeTrace(wire: Wire, tracer: Tracer, record: ExchangeRecord): 
   const out = wire.room(form.length);
   const at = wire.outLength;
   form.copy(out, at);
-  out.write(traceId, at + traceAt, 'latin1');
-  out.write(spanId, at + spanAt, 'latin1');
-  out.write(traceId, at + requestAt, 'latin1');
+  putText(out, traceId, at + traceAt);
+  putText(out, spanId, at + spanAt);
+  putText(out, traceId, at + requestAt);
   wire.advance(form.length);
 }

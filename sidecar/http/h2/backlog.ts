@@ -51,7 +51,7 @@ export class Backlog {
   }
 
   clear(): void {
-    for (const buffer of this.#buffers.splice(0)) this.#loop.giveBuffer(buffer);
+    while (this.#buffers.length > 0) this.#loop.giveBuffer(this.#buffers.pop()!);
     this.start = 0;
     this.octets = 0;
   }

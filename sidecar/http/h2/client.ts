@@ -170,7 +170,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   onGoaway(last: number, code: number): undefined {
     this.#leaving = true;
     // RFC 9113 section 6.8: what is above was not looked at, so it may be sent again, whatever it is.
-    for (const stream of [...this.streams.values()])
+    for (const stream of this.streams.all())
       if (stream.id > last) (stream as ClientStream).refused(`the endpoint is leaving (${h2.errorName(code)})`);
     this.#pool.changed();
     if (this.streams.size === 0) this.#end();

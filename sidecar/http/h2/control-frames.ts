@@ -172,7 +172,7 @@ export class ControlFrames {
     if (value > h2.MAX_WINDOW) return session.fail(h2.FLOW_CONTROL_ERROR, 'INITIAL_WINDOW_SIZE over 2^31-1');
     const more = value - session.peerWindow;
     session.peerWindow = value;
-    for (const stream of session.streams.values()) {
+    for (const stream of session.streams.all()) {
       stream.sendWindow += more;
       if (stream.sendWindow > h2.MAX_WINDOW) return session.fail(h2.FLOW_CONTROL_ERROR, 'a window over 2^31-1');
       if (stream.buffered > 0) session.sender.enqueue(stream);

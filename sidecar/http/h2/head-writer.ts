@@ -1,7 +1,10 @@
+import { putText } from '../../net/adapter.ts';
 import type { Wire } from '../../net/wire.ts';
+import type { ExchangeRecord } from '../../telemetry/telemetry.ts';
 import type { Edit } from '../message/fields.ts';
 import type { Head } from '../message/head.ts';
-import type { Viewed } from '../message/viewed.ts';
+import { nameId } from '../message/names.ts';
+import { type Viewed, viewed } from '../message/viewed.ts';
 import { CONTINUATION, END_HEADERS, END_STREAM, FRAME_HEAD, HEADERS, MAX_FRAME } from './constants.ts';
 import { putFrameHead } from './frame-writer.ts';
 import type { HpackEncoder } from './hpack/encoder.ts';
@@ -9,6 +12,10 @@ import type { HpackEncoder } from './hpack/encoder.ts';
 /** Room for what HPACK adds to a field, and for a frame head for every 16 KiB of it. */
 const FIELD_ROOM = 16;
 const FRAMES_ROOM = 8 * FRAME_HEAD;
+/** https://www.w3.org/TR/trace-context: version, trace, span, flags. */
+const TRACEPARENT = `00-${'0'.repeat(32)}-${'0'.repeat(16)}-00`;
+const TRACE_AT = 3;
+const SPAN_AT = 36;
 
 /** Puts field blocks on the wire of one connection, encoded where they are sent from. */
 export class HeadWriter {
@@ -17,10 +24,12 @@ export class HeadWriter {
   #buf: Buffer = Buffer.alloc(0);
   #start = 0;
   #at = 0;
+  readonly #trace = viewed(TRACEPARENT.length);
 
   constructor(wire: Wire, encoder: HpackEncoder) {
     this.#wire = wire;
     this.#encoder = encoder;
+    putText(this.#trace.buf, TRACEPARENT, 0);
   }
 
   /** Begins a block with the fields of `head` and `more` octets of others. Nothing else is written until `end`. */
@@ -46,6 +55,15 @@ export class HeadWriter {
   /** A field whose name is known by number, with the value that another field or a part of the head has. */
   octets(id: number, src: Viewed, start: number, end: number): void {
     this.#at = this.#encoder.field(this.#buf, this.#at, src, 0, 0, id, start, end);
+  }
+
+  /** The trace that the request belongs to. Put together as octets: a text of it would cost more than all the rest. */
+  traceparent({ traceId, spanId, sampled }: ExchangeRecord): void {
+    const { buf } = this.#trace;
+    putText(buf, traceId, TRACE_AT);
+    putText(buf, spanId, SPAN_AT);
+    buf[TRACEPARENT.length - 1] = sampled ? 0x31 : 0x30;
+    this.octets(nameId.traceparent, this.#trace, 0, TRACEPARENT.length);
   }
 
   text(id: number, value: string): void {

@@ -177,7 +177,7 @@ export class H2Server extends Session {
   }
 
   exchanges(visit: (ex: HttpExchange) => void): void {
-    for (const stream of this.streams.values()) visit((stream as ServerStream).ex);
+    for (const stream of this.streams.all()) visit((stream as ServerStream).ex);
   }
 
   renew(): void {
@@ -207,7 +207,7 @@ export class H2Server extends Session {
       this.wire.destroy();
       return;
     }
-    for (const stream of this.streams.values()) (stream as ServerStream).onDeadline(nowMs);
+    for (const stream of this.streams.all()) (stream as ServerStream).onDeadline(nowMs);
     if (this.#prefaceLeft > 0 && this.#idleSinceMs + this.limits.headMs <= nowMs) this.destroy();
     else if (this.#lastCallMs <= nowMs) this.#lastCall();
     else if (this.#idleSinceMs + this.limits.idleMs <= nowMs || this.#expiresMs <= nowMs) this.drain();

@@ -13,6 +13,7 @@ import { HpackEncoder } from './hpack/encoder.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
 import type { Stream } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 /** Streams that we have reset and whose last frames may still be on their way: those are ignored. */
 const MAX_RESET_IDS = 1024;
@@ -28,7 +29,7 @@ export abstract class Session implements WireOwner, FrameSink, Watched {
   readonly wire: Wire;
   readonly loop: Loop;
   readonly limits: Limits;
-  readonly streams = new Map<number, Stream>();
+  readonly streams = new StreamTable();
   readonly encoder = new HpackEncoder();
   readonly floods: Floods;
   deadlineMs = Number.NEGATIVE_INFINITY;
@@ -190,7 +191,7 @@ export abstract class Session implements WireOwner, FrameSink, Watched {
 
   /** The stream is over; with a code, before its messages were. */
   close(stream: Stream, code = -1, text = ''): void {
-    if (!this.streams.delete(stream.id)) return;
+    if (!this.streams.delete(stream)) return;
     this.receiver.dropped(stream);
     // First, because what comes after may open another stream with the same object.
     if (code >= 0) stream.abandon(code, text);
@@ -229,7 +230,7 @@ export abstract class Session implements WireOwner, FrameSink, Watched {
   }
 
   #abandonAll(code: number, text: string): void {
-    const streams = [...this.streams.values()];
+    const streams = this.streams.all();
     this.streams.clear();
     for (const stream of streams) {
       this.receiver.dropped(stream);

@@ -65,7 +65,7 @@ export abstract class Stream {
     this.#dropPending();
     this.lastFlush = -1;
     this.contentLeft = -1;
-    session.streams.set(id, this);
+    session.streams.add(this);
   }
 
   #dropPending(): void {

@@ -5,14 +5,14 @@ import { nameId } from '../message/names.ts';
 import type { HeadWriter } from './head-writer.ts';
 
 const known = nameId;
+const none: readonly (readonly [string, string])[] = [];
 
 /** Puts the head of a request on the wire: pseudo-header fields, the fields that pass, then the mesh's own. */
 export function writeRequest(out: HeadWriter, ex: HttpExchange, stream: number, secure: boolean): void {
   const { head, info, request, context, record } = ex;
-  const { tracer } = context;
   const dropped = droppedOfRequest(ex);
   const tunnel = info.framing === 'tunnel';
-  const own = context.direction === 'inbound' ? forwardedFields(ex) : [];
+  const own = context.direction === 'inbound' ? forwardedFields(ex) : none;
   out.begin(head, roomOf(ex, own));
   if (tunnel) out.text(known[':method'], 'CONNECT');
   else out.octets(known[':method'], head, head.methodStart, head.methodEnd);
@@ -37,21 +37,23 @@ export function writeRequest(out: HeadWriter, ex: HttpExchange, stream: number, 
     out.field(head, field);
   }
   if (request.edits !== null) for (const edit of request.added()) out.edit(edit);
-  if (!tunnel && info.hasLength) out.text(known['content-length'], String(info.length));
+  if (!tunnel && info.lengthField >= 0) out.field(head, info.lengthField);
+  else if (!tunnel && info.hasLength) out.text(known['content-length'], String(info.length));
   if (info.expectContinue) out.text(known.expect, '100-continue');
   // The one coding that a hop of HTTP/2 may ask for; gRPC insists on it. RFC 9113 section 8.2.2.
   if (!head.startLine && info.at[known.te]! >= 0) out.text(known.te, 'trailers');
   for (const [name, value] of own) out.named(name, value);
-  out.text(known.traceparent, tracer.traceparent(record));
+  out.traceparent(record);
   out.text(known['x-request-id'], record.requestId);
   out.end(stream, info.framing === 'none');
 }
 
 function roomOf(ex: HttpExchange, own: readonly (readonly [string, string])[]): number {
-  let octets = 1024 + (ex.rewrittenPath ?? ex.path).length + (ex.rewrittenHost ?? ex.host).length;
+  const { head } = ex;
+  let octets = 1024 + head.targetEnd - head.targetStart + (ex.rewrittenPath ?? ex.path).length;
+  octets += (ex.rewrittenHost ?? ex.host).length;
   for (const [name, value] of own) octets += name.length + value.length + 16;
   if (ex.request.edits !== null)
     for (const { name, value } of ex.request.added()) octets += name.length + value!.length + 16;
-  // Path and host of the head stand in it once more as they came.
   return octets;
 }

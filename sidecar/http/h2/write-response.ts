@@ -28,7 +28,10 @@ export function writeResponse(out: HeadWriter, ex: HttpExchange, upstream: Upstr
   if (fields.edits !== null) for (const edit of fields.added()) out.edit(edit);
   // RFC 9110 section 8.6: in a response to HEAD and in 304 it says what a GET would have had.
   const length = info.framing === 'length' ? info.length : info.framing === 'none' ? info.statedLength : -1;
-  if (length >= 0 && ex.status >= 200 && ex.status !== 204) out.text(known['content-length'], String(length));
+  if (length >= 0 && ex.status >= 200 && ex.status !== 204) {
+    if (info.lengthField >= 0) out.field(head, info.lengthField);
+    else out.text(known['content-length'], String(length));
+  }
   out.end(stream, last);
 }
 

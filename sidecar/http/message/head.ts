@@ -81,9 +81,14 @@ export class Head {
     return this.#own;
   }
 
+  #seen: Viewed = nothing;
+
   /** A view of `buf`. */
   get view(): DataView {
-    return this.buf === this.#own.buf ? this.#own.view : viewOf(this.buf);
+    if (this.buf === this.#own.buf) return this.#own.view;
+    // A connection keeps its heads in one buffer, for all of its requests.
+    if (this.#seen.buf !== this.buf) this.#seen = { buf: this.buf, view: viewOf(this.buf) };
+    return this.#seen.view;
   }
 
   /** Empties the head. From now on its octets are its own; `append` adds a line that was written at `fieldsEnd`. */
