@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect, type OutgoingHttpHeaders } from 'node:http2';
+import { formatAddress } from '../../lib/address.ts';
 import { manualClock } from '../../lib/clock.ts';
 import type { Limits } from '../../sidecar/limits/limits.ts';
 import { rawClient, requestText } from '../harness/client.ts';
@@ -60,6 +63,28 @@ describe('a head', () => {
     await client.send(text);
     expect((await client.response()).status).toBe(200);
   });
+});
+
+test.each<[string, Partial<Limits>, OutgoingHttpHeaders, number, string]>([
+  ['head', { headOctets: 1024 }, { a: 'x'.repeat(1000) }, 431, 'HEAD_TOO_LARGE'],
+  ['number of fields', { fields: 8 }, { a: Array(8).fill('b') }, 431, 'HEAD_TOO_LARGE'],
+  ['target', { targetOctets: 256 }, { ':path': `/${'x'.repeat(256)}` }, 414, 'TARGET_TOO_LONG'],
+  ['method', {}, { ':method': 'X'.repeat(65) }, 400, 'BAD_REQUEST'],
+])('over HTTP/2 the %s has the same limit', async (_, limits, fields, status, code) => {
+  await using mesh = await limited(limits);
+  const session = connect(`http://${formatAddress(mesh.sidecar.outbound)}`);
+  const ask = async (headers: OutgoingHttpHeaders): Promise<unknown[]> => {
+    const stream = session.request({ ':authority': 'web', ...headers });
+    stream.resume();
+    const [answer] = await once(stream, 'response');
+    return [answer[':status'], answer['weft-error']];
+  };
+  try {
+    expect(await ask(fields)).toEqual([status, code]);
+    expect(await ask({})).toEqual([200, undefined]);
+  } finally {
+    session.destroy();
+  }
 });
 
 describe('time', () => {

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../../lib/errors.ts';
-import type { Head } from './head.ts';
+import { type Head, MAX_METHOD } from './head.ts';
 import { type Authority, parseAuthority } from './host.ts';
 import { canonicalPath } from './path.ts';
 import type { RequestInfo } from './request.ts';
@@ -47,6 +47,9 @@ export class TargetReader {
 
   /** Fills `target`; gives what is wrong, if anything is. */
   read(head: Head, info: RequestInfo, target: Target): TargetProblem | undefined {
+    // HTTP/1.1 has seen to both while the head was still coming.
+    if (head.targetEnd - head.targetStart > head.maxTarget) return bad('the target is too long', 'TARGET_TOO_LONG');
+    if (head.methodEnd - head.methodStart > MAX_METHOD) return bad('the method is too long');
     // An extended CONNECT (RFC 8441) asks for what a GET with Upgrade does in HTTP/1.1, and is judged as one.
     target.method = info.upgrade === '' ? methodOf(head) : 'GET';
     if (target.method === 'CONNECT') return bad('CONNECT is not supported', 'METHOD_NOT_SUPPORTED');
