@@ -152,9 +152,9 @@ test('a connection that carries a tunnel takes no place that a request could hav
   expect([lines[0]!.dead, pool.connections]).toEqual([true, 0]);
 });
 
-test('more than 1024 do not wait', () => {
-  for (let i = 0; i < 1025; i++) lease();
-  expect(outcomes.get(1024)).toBe('OVERLOADED');
+test('more than 4096 do not wait', () => {
+  for (let i = 0; i < 4097; i++) lease();
+  expect(outcomes.get(4096)).toBe('OVERLOADED');
 });
 
 test('a connection is not used for more than an hour', async () => {

@@ -2,8 +2,8 @@ import { type ErrorCode, messageOf } from '../../lib/errors.ts';
 import type { Loop } from '../net/loop.ts';
 import type { EndpointSpec } from '../snapshot/inputs.ts';
 
-/** Requests that may wait for a connection to one endpoint. */
-const MAX_WAITING = 1024;
+/** Requests that may wait for a connection to one endpoint: with the connections, as many as five full ones of HTTP/2 bring. */
+const MAX_WAITING = 4096;
 /** Connections to one endpoint. HTTP/1.1 carries one request each. */
 const MAX_CONNECTIONS = 1024;
 /** Idle connections beyond this many are closed instead of kept. */
