@@ -1,5 +1,7 @@
 import type { Random } from '../../lib/random.ts';
 import { fuzzAgainstNode } from './against-node.ts';
+import { fuzzConnection } from './connection.ts';
+import { fuzzFrames } from './frames.ts';
 import { fuzzHpack } from './hpack.ts';
 import { fuzzPath } from './path.ts';
 import { fuzzRequest } from './request.ts';
@@ -14,6 +16,8 @@ export const targets: Readonly<Record<string, Target>> = {
   'request against node:http': fuzzAgainstNode,
   response: fuzzResponse,
   'header blocks of HTTP/2': fuzzHpack,
+  'frames of HTTP/2': fuzzFrames,
+  'a connection of HTTP/2': fuzzConnection,
   path: fuzzPath,
   resources: fuzzResources,
 };
