@@ -19,6 +19,8 @@ interface Handle {
   /** TCP only. */
   reset?(done?: () => void): unknown;
   close?(done?: () => void): unknown;
+  /** Octets that the kernel has not taken yet. */
+  writeQueueSize?: number;
 }
 interface WriteRequest {
   oncomplete: (status: number) => void;
@@ -135,6 +137,13 @@ export function directWrite(socket: Socket, octets: Uint8Array, done: () => void
   socket.write(octets, done);
   return false;
 }
+
+/**
+ * True when a write over TLS that should have ended long ago never will. When a write of TLS's own fails (what follows a
+ * handshake, to a peer that is gone by then), Node takes it to be under way for good, and all later ones wait for it: the
+ * connection below has nothing left to send.
+ */
+export const isForgotten = (socket: Socket): boolean => handleOf(socket)?._parent?.writeQueueSize === 0;
 
 /**
  * Closes a connection with a reset, over TLS as well: there an end without a reset would look like any other. False, and

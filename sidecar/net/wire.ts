@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { abruptly, directWrite, onRead, putText, setReading } from './adapter.ts';
+import { abruptly, directWrite, isForgotten, onRead, putText, setReading } from './adapter.ts';
 import type { Flushable, Loop } from './loop.ts';
 
 /** Who hears of what happens on a wire. Every call comes within a turn of the loop. */
@@ -21,6 +21,9 @@ export const nobody: WireOwner = { onOctets() {}, onEnd() {}, onClose() {}, onDr
 const HIGH_OCTETS = 64 * 1024;
 /** From this much on it is written at the end of this turn at the latest, and exchanges that share a wire wait: what fits a pooled buffer. */
 const CROWD_OCTETS = 64 * 1024;
+
+/** How long a write to a peer that sends no more may seem to have been forgotten. */
+const DOUBT_MS = 1000;
 
 /**
  * One TCP or TLS connection: octets in through the loop's read buffer, octets out through one buffer that is written
@@ -56,7 +59,10 @@ export class Wire implements Flushable {
       this.owner.onOctets(buf, 0, length);
       loop.leave();
     });
-    socket.on('end', () => loop.turn(() => this.closed || this.owner.onEnd()));
+    socket.on('end', () => {
+      loop.turn(() => this.closed || this.owner.onEnd());
+      this.#doubt();
+    });
     let failure: Error | undefined;
     socket.on('error', (error) => {
       failure = error;
@@ -176,7 +182,20 @@ export class Wire implements Flushable {
       this.#inFlightLength = 0;
       this.loop.giveBuffer(out);
       if (this.#congested) this.#drained();
-    } else if (length > HIGH_OCTETS && this.#inFlight !== undefined) this.#congested = true;
+    } else {
+      if (length > HIGH_OCTETS && this.#inFlight !== undefined) this.#congested = true;
+      if (this.socket.readableEnded) this.#doubt();
+    }
+  }
+
+  /** A peer that sends no more may be gone, and Node forgets some writes to such a one: nobody would hear of it again. */
+  #doubt(): void {
+    if (this.#inFlight === undefined) return;
+    const { flushes } = this;
+    this.loop.clock.after(DOUBT_MS, () => {
+      if (this.flushes === flushes && this.#inFlight !== undefined && !this.closed && isForgotten(this.socket))
+        this.socket.destroy(new Error('the connection broke before it was written to'));
+    });
   }
 
   readonly #onWritten = (): void => {
