@@ -30,6 +30,9 @@ export interface Multiplexed<S> {
   destroy(): void;
 }
 
+const isFreer = <S>(a: Multiplexed<S>, b: Multiplexed<S>): boolean =>
+  a.stalled === b.stalled ? a.active < b.active : b.stalled;
+
 /** Opens a connection that reports to `pool`. Fails with a code of the error table. */
 export type OpenMux<S> = (spec: EndpointSpec, timeoutMs: number, pool: MuxPool<S>) => Promise<Multiplexed<S>>;
 
@@ -69,9 +72,7 @@ export class MuxPool<S> implements Connections<S> {
   /** A stream on the connection with the fewest. */
   #take(): S | undefined {
     let best: Multiplexed<S> | undefined;
-    for (const one of this.#all)
-      if (one.room > 0 && (best === undefined || (best.stalled && !one.stalled) || one.active < best.active))
-        best = one;
+    for (const one of this.#all) if (one.room > 0 && (best === undefined || isFreer(one, best))) best = one;
     if (best === undefined) return undefined;
     // It is used all the same: only what comes later finds the next one open.
     if (best.stalled) this.#open(1000);

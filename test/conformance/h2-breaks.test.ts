@@ -1,7 +1,12 @@
 // Connections and streams that break while others use them: whoever is left gets an answer, and gets it elsewhere.
-import { frame } from '../harness/h2-frames.ts';
+import { manualClock } from '../../lib/clock.ts';
+import { h2Client } from '../harness/h2.ts';
+import { END_HEADERS, frame, headers, request, rst, SETTING, settings, windowUpdate } from '../harness/h2-frames.ts';
 import { heads, ok, recovers, serve, startHop } from '../harness/h2-hop.ts';
 import { type Identities, makeIdentities } from '../harness/identities.ts';
+import { grown, MB } from '../harness/memory.ts';
+import { http1Origin } from '../harness/origin.ts';
+import { startTestSidecar } from '../harness/sidecar.ts';
 import { until } from '../harness/until.ts';
 
 let mesh: Identities;
@@ -30,4 +35,85 @@ describe('what comes behind a connection that breaks does not meet it again', ()
     await recovers(both);
     await until('nothing is left of it', () => both.caller.underWay === 0);
   });
+});
+
+test('a caller who gives up an extended CONNECT that the endpoint cannot take breaks nothing of its connection', async () => {
+  await using both = await startHop(mesh, serve);
+  await recovers(both);
+  await using peer = await h2Client(both.caller.outbound);
+  const connect = request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/chat' });
+  await peer.send(headers(1, connect, END_HEADERS), rst(1));
+  await recovers(both);
+  expect(both.origin.peers).toHaveLength(1);
+  expect(both.origin.peers[0]!.frames.filter(({ type }) => type === 'RST_STREAM')).toEqual([]);
+});
+
+test('answers for a caller who never opens its window are not kept for ever', async () => {
+  const clock = manualClock();
+  await using origin = await http1Origin({ '/': 'hello' });
+  await using sidecar = await startTestSidecar({ services: { web: [origin.address] }, clock });
+  await using peer = await h2Client(sidecar.outbound, { first: settings([SETTING.INITIAL_WINDOW_SIZE, 0]) });
+  await peer.send(headers(1, request()));
+  await peer.frame('HEADERS', 1);
+  await until('the exchange is over', () => sidecar.underWay === 0);
+  clock.advance(301_000);
+  expect(await peer.reset(1)).toBe('CANCEL');
+});
+
+test('a caller who never opens its window and resets what it asks for leaves nothing behind', async () => {
+  await using origin = await http1Origin({ '/': 'hello', '/large': 'x'.repeat(70_000) });
+  await using sidecar = await startTestSidecar({ services: { web: [origin.address] } });
+  await using peer = await h2Client(sidecar.outbound);
+  await peer.send(headers(1, request({ ':path': '/large' })));
+  const received = () =>
+    peer.frames.reduce((sum, { type, payload }) => sum + (type === 'DATA' ? payload.length : 0), 0);
+  await until('the window is used up', () => received() === 65_535);
+  let next = 1;
+  const round = async (): Promise<void> => {
+    const ids = Array.from({ length: 500 }, () => {
+      next += 2;
+      return next;
+    });
+    await peer.send(...ids.map((id) => headers(id, request())));
+    await until('all have their heads', () => peer.frames.filter(({ type }) => type === 'HEADERS').length >= 500);
+    await until('all are answered', () => sidecar.underWay === 0);
+    (peer.frames as unknown[]).length = 0;
+    await peer.send(...ids.map((id) => rst(id)));
+  };
+  await round();
+  const held = await grown(async () => {
+    for (let i = 0; i < 20; i++) await round();
+  });
+  expect(held).toBeLessThan(20 * MB);
+});
+
+test('resets of both ends that cross are no flood, however many', async () => {
+  await using sidecar = await startTestSidecar({ services: {} });
+  await using peer = await h2Client(sidecar.outbound);
+  await peer.send(windowUpdate(0, 10_000_000));
+  const refused = request({ ':method': 'POST', ':authority': 'web' });
+  for (let batch = 0; batch < 4; batch++) {
+    const ids = Array.from({ length: 500 }, (_, n) => 2 * (batch * 500 + n) + 1);
+    await peer.send(...ids.map((id) => headers(id, refused, END_HEADERS)));
+    for (const id of ids) await peer.reset(id);
+    await peer.send(...ids.map((id) => rst(id)));
+  }
+  await peer.send(headers(9001, request()));
+  expect((await peer.message(9001)).get(':status')).toBe('404');
+});
+
+test('long queries of many callers share a connection with all that is around them', async () => {
+  const query = 'X9'.repeat(6000);
+  const paths: string[] = [];
+  await using both = await startHop(mesh, async (peer) => {
+    for await (const { stream, fields } of heads(peer)) {
+      paths.push(fields.find(([name]) => name === ':path')![1]);
+      await peer.send(ok(stream));
+    }
+  });
+  await recovers(both);
+  paths.length = 0;
+  const wanted = Array.from({ length: 60 }, (_, n) => `/${n}?${query}`);
+  await Promise.all(wanted.map((path) => both.caller.send({ target: path })));
+  expect(paths.filter((path) => wanted.includes(path))).toHaveLength(wanted.length);
 });

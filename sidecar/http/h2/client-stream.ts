@@ -68,6 +68,7 @@ export class ClientStream extends Stream implements Upstream {
   /** RFC 8441 section 3: not to be asked of who has not offered it. Said later, as every outcome of an attempt is. */
   #unable(ex: HttpExchange): void {
     const text = 'the endpoint takes no extended CONNECT';
+    this.unsent = true;
     const { session, id } = this;
     setImmediate(() =>
       session.loop.turn(() => this.#ex === ex && this.id === id && session.close(this, PROTOCOL_ERROR, text)),
@@ -90,7 +91,9 @@ export class ClientStream extends Stream implements Upstream {
 
   cancel(): void {
     this.#ex = undefined;
-    this.reset(CANCEL);
+    // The endpoint has never heard of a stream that was not opened, and would take its reset for an error.
+    if (this.unsent) this.session.close(this);
+    else this.reset(CANCEL);
   }
 
   discard(): void {

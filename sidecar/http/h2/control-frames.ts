@@ -115,7 +115,8 @@ export class ControlFrames {
       return session.fail(h2.PROTOCOL_ERROR, 'a reset of a stream that was never opened');
     const stream = session.streams.get(id);
     if (stream === undefined) {
-      this.#count();
+      // Resets of both ends may cross: of each that we have sent, one is nobody's flood.
+      if (!session.forgetReset(id)) this.#count();
       return;
     }
     const code = buf.readUInt32BE(start);

@@ -51,8 +51,10 @@ export class Floods {
     if (this.#updates < this.#limits.controlBurst) this.#updates += this.#limits.windowUpdates;
   }
 
+  /** The other end opened a stream, whose window it may set at once. */
   opened(): void {
     this.#streams++;
+    this.sentData();
   }
 
   /** A stream that the other end opened was reset, by either end, before it was over. True: one too many. */

@@ -125,7 +125,9 @@ export class Receiver implements DataSink {
 
   /** The stream is over; what it held with it. */
   dropped(stream: Stream): void {
+    if (stream.heldBack === 0) return;
     this.#held -= stream.heldBack;
     stream.heldBack = 0;
+    this.#openConnection();
   }
 }

@@ -64,9 +64,10 @@ export class Sender {
   pump(): undefined {
     const queue = this.#queue;
     for (let left = queue.length; left > 0 && this.window > 0 && !this.#session.wire.crowded; left--) {
-      const stream = queue.shift()!;
+      const stream = queue.shift();
+      // Those that have been sent may have ended others.
+      if (stream === undefined) return;
       stream.queued = false;
-      if (this.#session.streams.get(stream.id) !== stream) continue;
       stream.sendPending(TURN_OCTETS);
       // With its own window closed, the update of that window brings it back.
       if (stream.buffered > 0 && stream.sendWindow > 0) {
@@ -74,6 +75,13 @@ export class Sender {
         this.enqueue(stream);
       }
     }
+  }
+
+  /** The stream is over: an end that never opens its windows must not leave us with all that it has ended. */
+  forget(stream: Stream): void {
+    if (!stream.queued) return;
+    stream.queued = false;
+    this.#queue.splice(this.#queue.indexOf(stream), 1);
   }
 
   /** The connection is over. */

@@ -6,7 +6,7 @@ import { forward, refuse } from '../forward.ts';
 import { GRPC_HTTP_STATUS, grpcReplyFields } from '../grpc/reply.ts';
 import { droppedOfOwn, droppedOfResponse } from '../hop-fields.ts';
 import type { Head } from '../message/head.ts';
-import { INTERNAL_ERROR, NO_ERROR } from './constants.ts';
+import { CANCEL, INTERNAL_ERROR, NO_ERROR } from './constants.ts';
 import type { H2Server } from './server.ts';
 import { Stream } from './stream.ts';
 import { writeFields, writeInterim, writeReply, writeResponse, writeTrailers } from './write-response.ts';
@@ -94,7 +94,10 @@ export class ServerStream extends Stream implements Downstream {
     const { ex } = this;
     if (!this.remoteClosed && !this.paused && this.contentLeft > 0 && this.#tooSlow(nowMs))
       attempt.fail(ex, errorReply('REQUEST_TIMEOUT', 'the body comes too slowly'));
-    else if (attempt.nextDeadline(ex) <= nowMs) attempt.onDeadline(ex, nowMs);
+    else if (ex.zone === 'over') {
+      // All has been said, and waits for a caller who does not read.
+      if (ex.movedMs + ex.idleTimeoutMs <= nowMs) this.reset(CANCEL);
+    } else if (attempt.nextDeadline(ex) <= nowMs) attempt.onDeadline(ex, nowMs);
   }
 
   #tooSlow(nowMs: number): boolean {

@@ -102,7 +102,7 @@ export abstract class Session implements WireOwner, FrameSink, Watched {
     this.reader.feed(buf, start, end);
     // Whoever asks and does not read is not listened to meanwhile. DATA waits in its streams, so an honest peer's
     // answers never come near this much.
-    if (this.wire.outLength > MAX_BACKLOG) this.wire.pause();
+    if (this.wire.outLength > MAX_BACKLOG && this.wire.crowded) this.wire.pause();
   }
 
   onBadFrame(code: number, text: string): void {
@@ -189,9 +189,15 @@ export abstract class Session implements WireOwner, FrameSink, Watched {
     return this.#resetIds.has(id);
   }
 
+  /** The other end has reset it as well, so that nothing more may come of it. True: we had. */
+  forgetReset(id: number): boolean {
+    return this.#resetIds.delete(id);
+  }
+
   /** The stream is over; with a code, before its messages were. */
   close(stream: Stream, code = -1, text = ''): void {
     if (!this.streams.delete(stream)) return;
+    this.sender.forget(stream);
     this.receiver.dropped(stream);
     // First, because what comes after may open another stream with the same object.
     if (code >= 0) stream.abandon(code, text);
