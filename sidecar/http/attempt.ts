@@ -43,19 +43,23 @@ export function startAttempt(ex: HttpExchange): void {
 function wait(ex: HttpExchange, pool: Connections<Upstream>): void {
   const { turn, attempts } = ex;
   const current = (): boolean => ex.turn === turn && ex.attempts === attempts && ex.zone === 'routed';
+  let settled = false;
   ex.downstream.pauseBody();
   const cancel = pool.lease(
     ex.connectTimeoutMs,
     (client) => {
+      settled = true;
       ex.cancelWait = undefined;
       send(ex, client);
     },
     (code, detail) => {
+      settled = true;
       ex.cancelWait = undefined;
       if (current()) attemptFailed(ex, code, detail, false);
     },
   );
-  if (current() && ex.upstream === undefined) ex.cancelWait = cancel;
+  // Not over another wait, for the time of the next attempt, when this one ended at once.
+  if (!settled) ex.cancelWait = cancel;
 }
 
 function send(ex: HttpExchange, upstream: Upstream): void {

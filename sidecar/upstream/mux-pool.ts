@@ -1,4 +1,4 @@
-import { type ErrorCode, messageOf } from '../../lib/errors.ts';
+import { type ErrorCode, messageOf, WeftError } from '../../lib/errors.ts';
 import type { Loop } from '../net/loop.ts';
 import type { EndpointSpec } from '../snapshot/inputs.ts';
 import type { Connections } from './pool.ts';
@@ -57,6 +57,9 @@ export class MuxPool<S> implements Connections<S> {
   #waiting: Waiter<S>[] = [];
   #connecting = false;
   #closed = false;
+  #destroyed = false;
+  /** A connect that is under way began before the certificate changed. */
+  #outdated = false;
 
   constructor(spec: EndpointSpec, connect: OpenMux<S>, loop: Loop) {
     this.#spec = spec;
@@ -87,6 +90,10 @@ export class MuxPool<S> implements Connections<S> {
       );
       return () => {};
     }
+    if (this.#destroyed) {
+      failed('DRAINING', 'this sidecar is shutting down');
+      return () => {};
+    }
     const waiter = { timeoutMs, ready, failed };
     this.#waiting.push(waiter);
     this.#open(timeoutMs);
@@ -97,8 +104,9 @@ export class MuxPool<S> implements Connections<S> {
   }
 
   #open(timeoutMs: number): void {
-    if (this.#connecting || this.#usable() >= MAX_CONNECTIONS) return;
+    if (this.#connecting || this.#destroyed || this.#usable() >= MAX_CONNECTIONS) return;
     this.#connecting = true;
+    this.#outdated = false;
     this.#connect(this.#spec, timeoutMs, this).then(
       (connection) => this.#loop.turn(() => this.#opened(connection)),
       (error: unknown) => this.#loop.turn(() => this.#failed(error)),
@@ -123,17 +131,24 @@ export class MuxPool<S> implements Connections<S> {
       connection.destroy();
       return;
     }
+    // It says goodbye as soon as it has said hello: to connect again at once would be a loop.
+    if (connection.leaving) {
+      this.#failed(new WeftError('UPSTREAM_RESET', { detail: 'the endpoint takes no streams' }));
+      return;
+    }
     connection.expiresMs = this.#loop.nowMs + MAX_AGE_MS;
     this.#all.add(connection);
     this.changed();
-    if (this.#closed) connection.retire();
+    if (this.#closed || this.#outdated) connection.retire();
   }
 
-  /** All who wait share the one connect that was tried, and its outcome. */
+  /** All who wait for a connection share the one connect that was tried, and its outcome. */
   #failed(error: unknown): void {
     this.#connecting = false;
     this.#young = undefined;
     const code = (error as { code?: ErrorCode }).code ?? 'UPSTREAM_CONNECT';
+    // Those who wait for a stream of connections that are there and full can wait on.
+    if (this.#usable() > 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const waiter of waiting) waiter.failed(code, messageOf(error));
@@ -163,6 +178,7 @@ export class MuxPool<S> implements Connections<S> {
 
   /** Streams under way go on; the next one gets a new connection. For a change of certificate. */
   renew(): void {
+    this.#outdated = true;
     for (const connection of [...this.#all]) connection.retire();
   }
 
@@ -173,6 +189,7 @@ export class MuxPool<S> implements Connections<S> {
 
   destroy(): void {
     this.#closed = true;
+    this.#destroyed = true;
     for (const waiter of this.#waiting.splice(0)) waiter.failed('DRAINING', 'this sidecar is shutting down');
     for (const connection of [...this.#all]) connection.destroy();
     this.#young?.destroy();

@@ -1,5 +1,9 @@
 import type { Loop } from '../../net/loop.ts';
 
+/** Below this many a buffer of its own is made to measure. */
+const SMALL = 16 * 1024;
+const LEAST = 256;
+
 /** Octets that wait to be sent, in buffers of the loop: memory of their own for each piece would be most of the cost. */
 export class Backlog {
   readonly #loop: Loop;
@@ -19,7 +23,8 @@ export class Backlog {
     while (p < end) {
       let last = this.#buffers.at(-1);
       if (last === undefined || this.#end === last.length) {
-        last = this.#loop.takeBuffer();
+        // A large buffer for a few octets of each of thousands of streams would be most of the memory.
+        last = end - p < SMALL ? Buffer.allocUnsafe(Math.max(LEAST, end - p)) : this.#loop.takeBuffer();
         this.#buffers.push(last);
         this.#end = 0;
       }

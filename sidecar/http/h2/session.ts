@@ -168,7 +168,8 @@ export abstract class Session implements WireOwner, FrameSink, Watched {
   resetStream(stream: Stream, code: number, text = ''): void {
     this.#remember(stream.id);
     writeReset(this.wire, stream.id, code);
-    this.#control.answered();
+    // What we give up of our own accord is no answer to anything.
+    if (code !== h2.CANCEL && code !== h2.NO_ERROR) this.#control.answered();
     this.close(stream, code, text);
   }
 
