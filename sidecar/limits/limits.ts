@@ -120,8 +120,8 @@ export const defaultLimits = Object.freeze<Limits>({
   overloadDelayMs: [100, 300],
 
   streams: 1000,
-  streamWindow: 256 * 1024,
-  connectionWindow: 1024 * 1024,
+  streamWindow: 512 * 1024,
+  connectionWindow: 2 * 1024 * 1024,
   frameOctets: 16 * 1024,
   headerTable: 4096,
   pingMs: 15_000,

@@ -17,7 +17,11 @@ export interface Flushable {
 /** How often deadlines are looked at, in ms: a deadline is met this much late at most. */
 const SWEEP_MS = 20;
 
-const READ_OCTETS = 64 * 1024;
+/**
+ * Four frames of HTTP/2 that fill a TLS record each (16384 octets, nine of them the head of the frame): what is read at
+ * once goes on in four whole records. With 64 KiB there would be a fifth one of a few octets behind each read.
+ */
+const READ_OCTETS = 4 * (16_384 - 9);
 /**
  * Room for one full read and a large frame behind it, so that output seldom outgrows its buffer: a larger one is memory
  * fresh from the system, which costs more than to copy into it.

@@ -4,6 +4,8 @@ import { putFrameHead } from './frame-writer.ts';
 import type { Session } from './session.ts';
 import type { Stream } from './stream.ts';
 
+/** With its head such a frame fills one TLS record: the other end has it whole when it has decrypted one. */
+const FRAME_OCTETS = h2.MAX_FRAME - h2.FRAME_HEAD;
 /** Octets of one stream that are put out before another one has its turn. */
 const TURN_OCTETS = 64 * 1024;
 
@@ -27,7 +29,7 @@ export class Sender {
     this.window -= left;
     let p = start;
     while (left > 0) {
-      const n = Math.min(left, h2.MAX_FRAME);
+      const n = Math.min(left, FRAME_OCTETS);
       const out = wire.room(h2.FRAME_HEAD + n);
       const at = wire.outLength;
       putFrameHead(out, at, n, h2.DATA, 0, stream.id);
