@@ -280,7 +280,7 @@ function finish(ex: HttpExchange): void {
   ex.rest();
 }
 
-/** What is due by now; the connection calls it when `nextDeadline` has passed. */
+/** What is due by now; the connection calls it when `dueMs` has passed. */
 export function onDeadline(ex: HttpExchange, nowMs: number): void {
   if (ex.zone === 'over') return;
   const isCallers = ex.deadlineMs === ex.callDeadlineMs;
@@ -297,6 +297,3 @@ export function onDeadline(ex: HttpExchange, nowMs: number): void {
   } else if (ex.movedMs + ex.idleTimeoutMs <= nowMs)
     fail(ex, errorReply('STREAM_IDLE', `nothing moved for ${ex.idleTimeoutMs} ms`, ex.timesFrom));
 }
-
-export const nextDeadline = (ex: HttpExchange): number =>
-  Math.min(ex.deadlineMs, ex.attemptDeadlineMs, ex.movedMs + ex.idleTimeoutMs);

@@ -276,6 +276,11 @@ export class HttpExchange implements Exchange {
     this.heldOctets += end - start;
   }
 
+  /** Monotonic ms at which attempt.onDeadline is due. */
+  get dueMs(): number {
+    return Math.min(this.deadlineMs, this.attemptDeadlineMs, this.movedMs + this.idleTimeoutMs);
+  }
+
   /** From now on nothing is kept for another attempt. */
   letGo(): void {
     this.heldAll = false;

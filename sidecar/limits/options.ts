@@ -59,7 +59,7 @@ export const limitOptions = {
   'max-fields': whole('fields of a request head', 8, fields, fields),
   'max-target': whole('octets of a request target', 256, targetOctets, targetOctets),
   'max-streams': whole('HTTP/2 requests under way on one connection', 1, 100_000, 1000),
-  'stream-window': whole('octets on their way on one HTTP/2 stream', 16_384, 2 ** 24, 262144),
+  'stream-window': whole('octets on their way on one HTTP/2 stream', 16_384, 2 ** 24, defaultLimits.streamWindow),
   'overload-memory': rungs<readonly [number, number, number]>(
     'used percent of memory from which on connections end, requests are refused, the largest are reset',
     number('', 1, 100),
@@ -72,7 +72,12 @@ export const limitOptions = {
     2,
     '100ms,300ms',
   ),
-  'connection-window': whole('octets on their way on one HTTP/2 connection', 65_535, 2 ** 28, 1048576),
+  'connection-window': whole(
+    'octets on their way on one HTTP/2 connection',
+    65_535,
+    2 ** 28,
+    defaultLimits.connectionWindow,
+  ),
 };
 
 const orNone = (value: number): number => value || Number.POSITIVE_INFINITY;

@@ -196,9 +196,9 @@ export class H1Server implements Downstream, WireOwner, Watched {
         this.#badBody('REQUEST_TIMEOUT', 'the body comes too slowly');
       else if (this.#ex.zone !== 'answering' && this.#callerDoneMs + this.#context.limits.halfClosedMs <= nowMs)
         this.#wire.destroy();
-      else if (attempt.nextDeadline(this.#ex) <= nowMs) attempt.onDeadline(this.#ex, nowMs);
+      else if (this.#ex.dueMs <= nowMs) attempt.onDeadline(this.#ex, nowMs);
       // Many tunnels may rest for long, and their times change only when one side ends: a look a second will do.
-      else if (this.#framing === 'tunnel') this.deadlineMs = Math.min(attempt.nextDeadline(this.#ex), nowMs + 1000);
+      else if (this.#framing === 'tunnel') this.deadlineMs = Math.min(this.#ex.dueMs, nowMs + 1000);
     } else if (this.#phase === 'head' && !this.#heads.empty)
       this.#refuse('REQUEST_TIMEOUT', 'the head comes too slowly');
     else if (this.#wire.flushed) this.#wire.destroy();

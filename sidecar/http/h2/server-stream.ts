@@ -97,7 +97,7 @@ export class ServerStream extends Stream implements Downstream {
     else if (ex.zone === 'over') {
       // All has been said, and waits for a caller who does not read.
       if (ex.movedMs + ex.idleTimeoutMs <= nowMs) this.reset(CANCEL);
-    } else if (attempt.nextDeadline(ex) <= nowMs) attempt.onDeadline(ex, nowMs);
+    } else if (ex.dueMs <= nowMs) attempt.onDeadline(ex, nowMs);
   }
 
   #tooSlow(nowMs: number): boolean {
