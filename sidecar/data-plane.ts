@@ -7,7 +7,7 @@ import type { Random } from '../lib/random.ts';
 import { parseSpiffe } from '../lib/spiffe.ts';
 import { loadFilters } from '../policies/load.ts';
 import { serviceKey } from '../policies/resource.ts';
-import type { ListenerContext } from './http/exchange.ts';
+import type { ListenerContext } from './http/context.ts';
 import { Files } from './limits/files.ts';
 import type { Limits } from './limits/limits.ts';
 import { startOverload } from './limits/overload.ts';

@@ -1,14 +1,11 @@
 import { type ErrorCode, errors } from '../../lib/errors.ts';
 import { NO_GRPC_STATUS } from '../../lib/grpc-status.ts';
-import type { Random } from '../../lib/random.ts';
 import type { Endpoint as EndpointView, Exchange, Headers, Outcome, Reply } from '../../policies/policy.ts';
-import type { Limits } from '../limits/limits.ts';
-import type { Overload } from '../limits/overload.ts';
-import type { Loop } from '../net/loop.ts';
 import type { CompiledRule, Destination, Snapshot } from '../snapshot/snapshot.ts';
 import { beginRecord, newRecord } from '../telemetry/record.ts';
-import type { Edge, ExchangeRecord, Tracer } from '../telemetry/telemetry.ts';
+import type { Edge, ExchangeRecord } from '../telemetry/telemetry.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
+import type { ListenerContext } from './context.ts';
 import { isGrpc } from './grpc/call.ts';
 import { Fields } from './message/fields.ts';
 import { Head } from './message/head.ts';
@@ -83,34 +80,6 @@ export type Zone =
   /** The response has begun: only to end or to break it is left. */
   | 'answering'
   | 'over';
-
-/** What all exchanges of one listener share. */
-export interface ListenerContext {
-  readonly direction: 'inbound' | 'outbound';
-  readonly loop: Loop;
-  readonly tracer: Tracer;
-  snapshot(): Snapshot;
-  /**
-   * Asks for a service that the snapshot does not know; resolves when there is an answer or no more time. undefined:
-   * nobody to ask.
-   */
-  resolve(service: string): Promise<void> | undefined;
-  /** `namespace/name` of the service beside us. */
-  readonly service: string;
-  /** The service that a host stands for, as `namespace/name`; undefined: no name of a service. */
-  serviceOf(host: string): string | undefined;
-  edgeOf(peer: string): Edge;
-  /** Our own SPIFFE ID; '' for none. */
-  spiffeId(): string;
-  /** Octets of request body accepted; Infinity: no limit. */
-  readonly maxBody: number;
-  /** Protocols (lower case) that a caller may go over to. */
-  readonly upgrades: ReadonlySet<string>;
-  readonly limits: Limits;
-  readonly overload: Overload;
-  readonly random: Random;
-  draining(): boolean;
-}
 
 const noFields = new Fields(new Head());
 

@@ -1,4 +1,4 @@
-import type { ListenerContext } from '../http/exchange.ts';
+import type { ListenerContext } from '../http/context.ts';
 import { CLOSING } from './overload.ts';
 
 /**

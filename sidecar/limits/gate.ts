@@ -1,6 +1,6 @@
 import type { Server, Socket } from 'node:net';
 import type { Log } from '../../lib/log.ts';
-import type { ListenerContext } from '../http/exchange.ts';
+import type { ListenerContext } from '../http/context.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import type { Files } from './files.ts';
 import { REFUSING } from './overload.ts';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { ListenerContext } from '../http/exchange.ts';
+import type { ListenerContext } from '../http/context.ts';
 import type { Watched } from '../net/loop.ts';
 import { Wire, type WireOwner } from '../net/wire.ts';
 import { type Spoken, spokenBy } from './spoken.ts';
@@ -50,9 +50,6 @@ export class Detect implements WireOwner, Watched {
     const { loop, limits } = this.#context;
     this.deadlineMs = Math.min(this.deadlineMs, loop.clock.now() + limits.drainIdleMs);
   }
-
-  /** Nothing has been asked yet. */
-  renew(): void {}
 
   destroy(): void {
     this.#wire.destroy();

@@ -2,7 +2,8 @@ import { createServer as createPlain, type Server, type Socket } from 'node:net'
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Address } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
-import type { HttpExchange, ListenerContext } from '../http/exchange.ts';
+import type { ListenerContext } from '../http/context.ts';
+import type { HttpExchange } from '../http/exchange.ts';
 import type { Files } from '../limits/files.ts';
 import { Gate } from '../limits/gate.ts';
 import { Seldom } from '../limits/seldom.ts';

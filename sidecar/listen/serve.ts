@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { ListenerContext } from '../http/exchange.ts';
+import type { ListenerContext } from '../http/context.ts';
 import { H1Server } from '../http/h1/server.ts';
 import { H2Server } from '../http/h2/server.ts';
 import { nobody, Wire, type WireOwner } from '../net/wire.ts';

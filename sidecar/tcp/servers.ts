@@ -1,6 +1,6 @@
 import { parseSpiffe } from '../../lib/spiffe.ts';
 import { serviceKey } from '../../policies/resource.ts';
-import type { ListenerContext } from '../http/exchange.ts';
+import type { ListenerContext } from '../http/context.ts';
 import type { Files } from '../limits/files.ts';
 import type { Destination } from '../snapshot/snapshot.ts';
 import type { TcpEdge, Telemetry } from '../telemetry/telemetry.ts';

@@ -4,7 +4,8 @@ import { expiryOf, isEnding } from '../../limits/expiry.ts';
 import type { Watched } from '../../net/loop.ts';
 import type { Wire, WireOwner } from '../../net/wire.ts';
 import * as attempt from '../attempt.ts';
-import { type Downstream, errorReply, HttpExchange, type ListenerContext, type Upstream } from '../exchange.ts';
+import type { ListenerContext } from '../context.ts';
+import { type Downstream, errorReply, HttpExchange, type Upstream } from '../exchange.ts';
 import * as flow from '../flow.ts';
 import { forward, refuse } from '../forward.ts';
 import { forwardedText } from '../forwarded.ts';
@@ -71,9 +72,6 @@ export class H1Server implements Downstream, WireOwner, Watched {
     if (this.#phase === 'head' && this.#heads.empty)
       this.deadlineMs = Math.min(this.deadlineMs, this.#context.loop.clock.now() + this.#context.limits.drainIdleMs);
   }
-
-  /** Idle keep-alive connections of HTTP/1.1 cannot be told to move; they have their age. */
-  renew(): void {}
 
   destroy(): void {
     this.#wire.destroy();

@@ -1,6 +1,7 @@
 import { expiryOf } from '../../limits/expiry.ts';
 import type { Wire } from '../../net/wire.ts';
-import type { HttpExchange, ListenerContext } from '../exchange.ts';
+import type { ListenerContext } from '../context.ts';
+import type { HttpExchange } from '../exchange.ts';
 import { forwardedText } from '../forwarded.ts';
 import { Head } from '../message/head.ts';
 import { TargetReader } from '../message/target.ts';
