@@ -192,7 +192,8 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
       return;
     }
     const { pingMs, pongMs } = this.limits;
-    if (this.#heardMs > this.#pingedMs) this.#pingedMs = Number.POSITIVE_INFINITY;
+    // Whatever it says is a sign of life; and nothing had been heard for long when the PING was sent.
+    if (this.#heardMs >= this.#pingedMs) this.#pingedMs = Number.POSITIVE_INFINITY;
     if (this.#pingedMs + pongMs <= nowMs || this.#greetUntilMs <= nowMs) this.wire.destroy();
     else if (this.#pingedMs === Number.POSITIVE_INFINITY && this.#heardMs + pingMs <= nowMs) {
       this.#pingedMs = nowMs;
