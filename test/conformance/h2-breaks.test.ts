@@ -1,7 +1,17 @@
 // Connections and streams that break while others use them: whoever is left gets an answer, and gets it elsewhere.
 import { manualClock } from '../../lib/clock.ts';
-import { h2Client } from '../harness/h2.ts';
-import { END_HEADERS, frame, headers, request, rst, SETTING, settings, windowUpdate } from '../harness/h2-frames.ts';
+import { h2Client, refusal } from '../harness/h2.ts';
+import {
+  END_HEADERS,
+  frame,
+  goaway,
+  headers,
+  request,
+  rst,
+  SETTING,
+  settings,
+  windowUpdate,
+} from '../harness/h2-frames.ts';
 import { heads, ok, recovers, serve, startHop } from '../harness/h2-hop.ts';
 import { type Identities, makeIdentities } from '../harness/identities.ts';
 import { http1Origin } from '../harness/origin.ts';
@@ -88,4 +98,30 @@ test('long queries of many callers share a connection with all that is around th
   const wanted = Array.from({ length: 60 }, (_, n) => `/${n}?${query}`);
   await Promise.all(wanted.map((path) => both.caller.send({ target: path })));
   expect(paths.filter((path) => wanted.includes(path))).toHaveLength(wanted.length);
+});
+
+describe('what a caller had ready when one of the two said goodbye is answered', () => {
+  test('behind its own GOAWAY, which speaks of no stream of its own', async () => {
+    await using origin = await http1Origin('hello');
+    await using sidecar = await startTestSidecar({ services: { web: [origin.address] } });
+    await using peer = await h2Client(sidecar.outbound);
+    await peer.send(headers(1, request()));
+    expect(await refusal(peer, 1)).toBe('200');
+    await peer.send(goaway(0), headers(3, request()));
+    expect(await refusal(peer, 3)).toBe('200');
+    await peer.closed();
+  });
+
+  test('behind the answer to the PING of a drain, which overtakes requests', async () => {
+    await using origin = await http1Origin('hello');
+    await using sidecar = await startTestSidecar({ services: { web: [origin.address] } });
+    await using peer = await h2Client(sidecar.outbound);
+    await peer.send(headers(1, request()));
+    expect(await refusal(peer, 1)).toBe('200');
+    const drained = sidecar.dataPlane.drain(5000);
+    await peer.frame('PING');
+    await peer.send(headers(3, request()));
+    expect(await refusal(peer, 3)).toBe('200');
+    await drained;
+  });
 });

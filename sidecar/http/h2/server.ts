@@ -20,6 +20,8 @@ const MAX_KEPT_HEAD = 8 * 1024;
 const PREFACE = Buffer.from(h2.PREFACE, 'latin1');
 /** Marks the PING behind the first GOAWAY of a drain. */
 const DRAIN_PING = 0x6472;
+/** For requests that were under way to us when the PING of a drain was answered. */
+const BEHIND_PONG_MS = 100;
 
 /** One HTTP/2 connection that somebody opened to us. RFC 9113. */
 export class H2Server extends Session {
@@ -158,10 +160,8 @@ export class H2Server extends Session {
   }
 
   onGoaway(): undefined {
-    // A client that says goodbye opens no more streams; those it has are answered.
-    this.#leaving = true;
-    this.#lastTaken = this.lastPeerStream;
-    if (this.streams.size === 0) this.#end();
+    // Says nothing of streams of its own (RFC 9113 section 6.8), some of which it may have ready: those are answered.
+    this.drain();
   }
 
   onSettings(): void {}
@@ -186,7 +186,9 @@ export class H2Server extends Session {
   }
 
   onPong(mark: number): undefined {
-    if (mark === DRAIN_PING && this.#lastCallMs !== Number.POSITIVE_INFINITY) this.#lastCall();
+    // Answers to PING overtake requests that the caller had ready: those come right behind, and are still taken.
+    if (mark === DRAIN_PING && this.#lastCallMs !== Number.POSITIVE_INFINITY)
+      this.#lastCallMs = Math.min(this.#lastCallMs, this.loop.nowMs + BEHIND_PONG_MS);
   }
 
   #lastCall(): void {
