@@ -7,6 +7,7 @@ import type { HttpExchange } from '../http/exchange.ts';
 import type { Files } from '../limits/files.ts';
 import { Gate } from '../limits/gate.ts';
 import { Seldom } from '../limits/seldom.ts';
+import { abruptly } from '../net/adapter.ts';
 import { TCP_PROTOCOL, type TcpServer } from '../tcp/server.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import { contextOptions } from '../tls/contexts.ts';
@@ -77,7 +78,8 @@ export async function startListener(options: {
 
   const take: Take = (socket, peer, protocol = '', silent = false) => {
     if (draining) {
-      socket.destroy();
+      // Not in order: to a caller of TCP that would be an answer, and an empty one.
+      if (!abruptly(socket)) socket.destroy();
       return;
     }
     const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unix';
