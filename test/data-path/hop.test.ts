@@ -134,16 +134,12 @@ test('an endpoint that has vanished without a word is noticed by a PING', async 
     yaml: service('http2'),
     limits: { pingMs: 1000, pongMs: 1000 },
   });
-  const answer = sidecar.send();
+  // A method that may have done its work there already: it is not asked again.
+  const answer = sidecar.send({ method: 'POST' });
   await until('the request is with the endpoint', () => heard.includes('\x01\x05\0\0\0\x01'));
   clock.advance(1001);
   await until('it is asked whether it is there', () => heard.includes('\0\0\x08\x06\0\0\0\0\0'));
   clock.advance(1001);
   await until('the connection is given up', () => gone);
-  // It is asked again over other connections, which are no better, until it has been asked often enough.
-  await until('the caller has its answer', () => {
-    clock.advance(500);
-    return sidecar.records.length === 1;
-  });
   expect(await answer).toMatchObject({ status: 502 });
 });

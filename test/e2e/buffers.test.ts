@@ -12,11 +12,15 @@ import { until } from '../harness/until.ts';
 
 const block = Buffer.alloc(0x10000, 'x');
 
-/** Writes without end, as fast as it is taken. Gives how much that was so far. */
+/** Writes without end, as fast as it is taken. Gives how much was given to it so far. */
 function pour(into: Writable): () => number {
   let octets = 0;
   const write = (): void => {
-    while (!into.destroyed && into.write(block)) octets += block.length;
+    let more = !into.destroyed;
+    while (more) {
+      more = into.write(block);
+      octets += block.length;
+    }
   };
   into.on('drain', write).on('error', () => into.destroy());
   write();
@@ -89,6 +93,8 @@ async function h2Caller(to: Address, method: string): Promise<Caller> {
   };
 }
 
+// This process pours as fast as it can, which on a busy machine would make the sidecar late, and rightly refuse.
+const unhurried = { flags: '--overload-delay off' };
 const length = 1024 * MB;
 const callers: readonly (readonly [string, (to: Address, method: string) => Promise<Caller>])[] = [
   [
@@ -103,7 +109,7 @@ test.each(callers)(
   'RES-BUFFER-UP: a caller that sends faster than the service reads is held back (%s)',
   async (_, call) => {
     await using web = await origin((peer) => void peer.socket.pause());
-    await using sidecar = await startSidecarProcess(web.address);
+    await using sidecar = await startSidecarProcess(web.address, unhurried);
     await send(sidecar.outbound, { target: '/warm' });
     const before = await held(sidecar);
     await using caller = await call(sidecar.outbound, 'POST');
@@ -122,11 +128,15 @@ test.each(callers)(
       peer.write(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`);
       poured = pour(peer.socket);
     });
-    await using sidecar = await startSidecarProcess(web.address);
+    await using sidecar = await startSidecarProcess(web.address, unhurried);
     await send(sidecar.outbound, { target: '/warm' });
     const before = await held(sidecar);
     await using caller = await call(sidecar.outbound, 'GET');
-    await until('the answer begins', () => poured() > 0 && caller.received() > 0);
+    await until(
+      'the answer begins',
+      () => poured() > 0 && caller.received() > 0,
+      () => `${poured()} octets were sent, ${caller.received()} came; the sidecar says:\n${sidecar.running.output()}`,
+    );
     await still(poured);
     await holdsLittle(sidecar, before);
   },

@@ -17,10 +17,10 @@ export interface SidecarProcess extends AsyncDisposable {
   metric(name: string, labels?: string): Promise<number>;
 }
 
-/** `web`: where that service is. `before`: shell commands that set limits of the process. */
+/** `web`: where that service is. `before`: shell commands that set limits of the process. `flags`: more of the sidecar's. */
 export async function startSidecarProcess(
   web: Address,
-  options: { readonly before?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: { readonly before?: string; readonly env?: NodeJS.ProcessEnv; readonly flags?: string } = {},
 ): Promise<SidecarProcess> {
   if ('path' in web) throw new Error('a port is needed');
   const folder = mkdtempSync(join(tmpdir(), 'weft-sidecar-'));
@@ -36,7 +36,7 @@ spec:
 `,
   );
   const listeners = ['inbound', 'outbound', 'admin'].map((name) => `--${name} 127.0.0.1:0`).join(' ');
-  const flags = `--service caller --app ${formatAddress(web)} --config ${file} --mtls off --access-log off ${listeners}`;
+  const flags = `--service caller --app ${formatAddress(web)} --config ${file} --mtls off --access-log off ${listeners} ${options.flags ?? ''}`;
   const script = `${options.before ?? 'true'}; exec ${weftBin} sidecar ${flags}`;
   const running = startProgram('sh', ['-c', script], { env: options.env ?? {} });
   const end = async (): Promise<void> => {
