@@ -16,7 +16,11 @@ async function main(): Promise<number | undefined> {
   if (daemon === 'sidecar') return (await import('../sidecar/main.ts')).runSidecar(flags, process.env);
   if (daemon === 'control-plane') return (await import('../control-plane/main.ts')).runControlPlane(flags, process.env);
   if (verb === 'version' && rest.length === 0) process.stdout.write(`weft ${version}\n`);
-  else await (await import('./program.ts')).run(process.argv.slice(2));
+  else if (verb === 'healthy' && rest.length === 0) {
+    const { exitCode, text } = await (await import('./healthy.ts')).askHealth(process.env);
+    process.stdout.write(`${text}\n`);
+    return exitCode;
+  } else await (await import('./program.ts')).run(process.argv.slice(2));
   return undefined;
 }
 

@@ -45,6 +45,11 @@ export const groups: readonly { readonly title: string; readonly verbs: readonly
   {
     title: 'More:',
     verbs: [
+      verb(
+        'healthy',
+        'ask the sidecar or control plane of this container how it is',
+        () => import('./commands/healthy.ts'),
+      ),
       verb('token', 'make join tokens for sidecars', () => import('./commands/token.ts')),
       verb('completion', 'print a completion script for a shell', () => import('./commands/completion.ts')),
       verb('version', 'print the version', () => import('./commands/version.ts')),

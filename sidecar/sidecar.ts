@@ -93,14 +93,15 @@ export async function startSidecar(
     );
     let draining = false;
     const probe = own(startAppProbe(config.app, config.appHealth, clock, () => tellReady()));
-    const ready = (): { ready: boolean; reason: string } =>
+    const readyWith = (appProblem: string): { ready: boolean; reason: string } =>
       readiness({
         draining,
         certified: config.mtls === 'off' || credentials?.current !== undefined,
         uncertified: identity?.problem() ?? '',
         dataPlane,
-        appProblem: probe.problem(),
+        appProblem,
       });
+    const ready = (): { ready: boolean; reason: string } => readyWith(probe.problem());
     const tellReady = (): void => control?.setReady(ready().ready);
     // The control plane is not told of an overload: the load would go to the others, and take them down, too.
     const readyUnderLoad = (): { ready: boolean; reason: string } => {
@@ -122,6 +123,7 @@ export async function startSidecar(
       await startAdmin({
         address: config.admin,
         ready: readyUnderLoad,
+        readyOutbound: () => readyWith(''),
         config: () => dataPlane.dump(),
         metrics: () => telemetry.metricsText(),
         info: () => ({

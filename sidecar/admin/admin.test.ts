@@ -14,6 +14,7 @@ afterEach(() => Promise.all(open.splice(0).map((one) => one.close())));
 
 const parts: AdminParts = {
   ready: () => ({ ready: true, reason: '' }),
+  readyOutbound: () => ({ ready: true, reason: '' }),
   config: () => ({ revision: 7 }),
   metrics: () => '# HELP weft_x X.\n# TYPE weft_x gauge\nweft_x 1\n',
   info: () => ({ service: 'default/web' }),
@@ -81,6 +82,12 @@ test('a sidecar that is not ready says 503 and why', async () => {
   expect(headers['content-type']).toBe('application/problem+json');
   expect(JSON.parse(body)).toMatchObject({ code: 'NOT_READY', status: 503, detail: 'no <configuration> yet' });
   expect((await ask(admin, '/')).body).toContain('no &lt;configuration&gt; yet');
+});
+
+test('a sidecar whose app is not there yet says that the app may start', async () => {
+  const admin = await start({ ready: () => ({ ready: false, reason: 'the app does not listen' }) });
+  expect((await ask(admin, '/ready')).status).toBe(503);
+  expect((await ask(admin, '/ready/outbound')).status).toBe(200);
 });
 
 test('the index names every page, escapes what it shows and allows no script', async () => {

@@ -4,6 +4,8 @@ import { expositionType } from '../telemetry/exposition.ts';
 export interface AdminParts {
   /** `reason`: why it is not ready, or what is to be said although it is; '' for nothing. */
   readonly ready: () => { readonly ready: boolean; readonly reason: string };
+  /** The same about the requests of the app to others only: whether the app itself takes any does not matter. */
+  readonly readyOutbound: AdminParts['ready'];
   /** What the sidecar runs, or a promise of it. Whoever gives it leaves secrets out. */
   readonly config: () => unknown;
   /** In the text format of Prometheus. */
@@ -45,6 +47,11 @@ const json = (value: unknown, status = 200): Answer => ({
   body: `${JSON.stringify(value, null, 2)}\n`,
 });
 
+function readyAnswer({ ready, reason }: ReturnType<AdminParts['ready']>): Answer {
+  if (ready) return json({ ready: true, ...(reason === '' ? {} : { note: reason }) });
+  return problem(503, 'NOT_READY', 'this sidecar carries no requests now', reason);
+}
+
 /** Everything there is. Nothing that changes state answers to GET. */
 export const pages: readonly Page[] = [
   { method: 'GET', path: '/', summary: 'this page', answer: (parts) => indexPage(parts) },
@@ -53,11 +60,14 @@ export const pages: readonly Page[] = [
     method: 'GET',
     path: '/ready',
     summary: '200 when requests are carried; 503 and the reason otherwise',
-    answer(parts) {
-      const { ready, reason } = parts.ready();
-      if (ready) return json({ ready: true, ...(reason === '' ? {} : { note: reason }) });
-      return problem(503, 'NOT_READY', 'this sidecar carries no requests now', reason);
-    },
+    answer: (parts) => readyAnswer(parts.ready()),
+  },
+  {
+    method: 'GET',
+    path: '/ready/outbound',
+    summary:
+      '200 when requests of the app to others are carried, so that the app may start; 503 and the reason otherwise',
+    answer: (parts) => readyAnswer(parts.readyOutbound()),
   },
   {
     method: 'GET',
