@@ -14,6 +14,10 @@ export const isTrustDomain = (text: string): boolean => trustDomainPattern.test(
 
 export const formatSpiffe = (id: Identity): string => `spiffe://${id.trustDomain}/ns/${id.namespace}/sa/${id.service}`;
 
+/** Who a control plane is; no workload gets this name. */
+export const controlPlaneName = { namespace: 'weft', service: 'control-plane' } as const;
+export const controlPlaneId = (trustDomain: string): string => formatSpiffe({ trustDomain, ...controlPlaneName });
+
 /** Reads an ID of our form, exactly: no other case, escapes, port, query or trailing slash (SPIFFE-ID sections 2.1-2.3). */
 export function parseSpiffe(uri: string): Identity | undefined {
   if (uri.length > 2048) return undefined;

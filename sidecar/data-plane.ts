@@ -7,6 +7,7 @@ import type { Random } from '../lib/random.ts';
 import { parseSpiffe } from '../lib/spiffe.ts';
 import { loadFilters } from '../policies/load.ts';
 import { serviceKey } from '../policies/resource.ts';
+import { adminOverMesh, type ReadPage } from './admin/over-mesh.ts';
 import type { ListenerContext } from './http/context.ts';
 import { Files } from './limits/files.ts';
 import type { Limits } from './limits/limits.ts';
@@ -64,6 +65,8 @@ export interface DataPlaneOptions {
    * first one's alone.
    */
   readonly sharing?: { readonly first: boolean };
+  /** Lets the control plane read the admin pages over the inbound listener. */
+  readonly readPage?: ReadPage | undefined;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly random: Random;
@@ -95,7 +98,7 @@ export interface DataPlane {
 
 /** `readings`: how the thread is doing; by its heap and its loop, unless told otherwise. */
 export async function startDataPlane(options: DataPlaneOptions, readings?: Readings): Promise<DataPlane> {
-  const { telemetry, clock, random, log, credentials } = options;
+  const { telemetry, clock, random, log, credentials, readPage } = options;
   // Never plain text instead, whoever puts the parts together.
   if (options.mtls !== 'off' && credentials === undefined)
     throw new Error(`mtls ${options.mtls} needs credentials to listen with`);
@@ -216,6 +219,7 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
       sharedPort: options.sharing !== undefined,
       plainHttp2: direction === 'outbound' || told !== 'http',
       ...(octets === undefined ? {} : { tcp: octets }),
+      ...(direction === 'outbound' || readPage === undefined ? {} : { admin: adminOverMesh(readPage, log) }),
       files,
       log,
     });

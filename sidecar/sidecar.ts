@@ -5,6 +5,7 @@ import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { version } from '../lib/version.ts';
 import { startAdmin } from './admin/admin.ts';
+import { type AdminParts, type Answer, answerTo, problem } from './admin/pages.ts';
 import { startAppProbe } from './app-health/probe.ts';
 import type { SidecarConfig } from './config.ts';
 import type { Control } from './control.ts';
@@ -74,6 +75,9 @@ export async function startSidecar(
     const credentials = files?.live ?? identity?.live;
     let control: Control | undefined;
     const traffic = {
+    let pages: AdminParts | undefined;
+    const readPage = async (target: string): Promise<Answer> =>
+      pages === undefined ? problem(503, 'NOT_READY', 'this sidecar is starting') : answerTo(pages, 'GET', target);
       ...config,
       limits: limitsHere(config.limits, config.concurrency),
       // From a file all is known at once; a control plane may still be hearing of the other sidecars itself.
@@ -81,6 +85,7 @@ export async function startSidecar(
       credentials,
       resolve: (service: string) => control?.subscribe(service),
       telemetry,
+      readPage: source.from === 'control-plane' ? readPage : undefined,
       clock,
       random,
       log,
@@ -119,28 +124,25 @@ export async function startSidecar(
       await dataPlane.drain(config.drainTimeMs);
       await close();
     };
-    const admin = own(
-      await startAdmin({
-        address: config.admin,
-        ready: readyUnderLoad,
-        readyOutbound: () => readyWith(''),
-        config: () => dataPlane.dump(),
-        metrics: () => telemetry.metricsText(),
-        info: () => ({
-          version,
-          service: config.serviceKey,
-          instance: config.instance,
-          identity: credentials?.current?.spiffeId ?? '',
-          certificateExpires:
-            credentials?.current === undefined ? '' : new Date(credentials.current.notAfter).toISOString(),
-          inbound: formatAddress(dataPlane.inbound.address),
-          outbound: formatAddress(dataPlane.outbound.address),
-          controlPlane: control?.status() ?? null,
-        }),
-        drain: () => void drain(),
-        log,
+    pages = {
+      ready: readyUnderLoad,
+      readyOutbound: () => readyWith(''),
+      config: () => dataPlane.dump(),
+      metrics: () => telemetry.metricsText(),
+      info: () => ({
+        version,
+        service: config.serviceKey,
+        instance: config.instance,
+        identity: credentials?.current?.spiffeId ?? '',
+        certificateExpires:
+          credentials?.current === undefined ? '' : new Date(credentials.current.notAfter).toISOString(),
+        inbound: formatAddress(dataPlane.inbound.address),
+        outbound: formatAddress(dataPlane.outbound.address),
+        controlPlane: control?.status() ?? null,
       }),
-    );
+      drain: () => void drain(),
+    };
+    const admin = own(await startAdmin({ ...pages, address: config.admin, log }));
     const { upstreams } = await dataPlane.dump();
     const started = {
       inbound: dataPlane.inbound.address,

@@ -1,7 +1,7 @@
 import { createHash, generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import { messageOf } from '../../lib/errors.ts';
-import { formatSpiffe, type Identity, isTrustDomain } from '../../lib/spiffe.ts';
+import { controlPlaneName, formatSpiffe, type Identity, isTrustDomain } from '../../lib/spiffe.ts';
 import { chainProblem, readSvid, toPem } from '../../lib/svid.ts';
 import { type Authority, type Issued, IssueError, type SignOptions } from './authority.ts';
 import { importSigningCert, lifetimes, makeLeaf, type SigningCert } from './certificates.ts';
@@ -10,9 +10,6 @@ import { derOf, endOf, openCa } from './state.ts';
 import { type CaVaultOptions, intermediatesOf, type Opened, openVaultState, refreshMs, reread } from './vault-state.ts';
 
 const generateKey = promisify(generateKeyPair);
-
-/** Name of the control plane's own identity in every trust domain. No workload gets it. */
-const controlPlaneName = { namespace: 'weft', service: 'control-plane' } as const;
 
 export const isControlPlane = ({ namespace, service }: Pick<Identity, 'namespace' | 'service'>): boolean =>
   namespace === controlPlaneName.namespace && service === controlPlaneName.service;

@@ -1,11 +1,12 @@
 import { chmodSync } from 'node:fs';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { type Address, formatAddress, isLoopback } from '../../lib/address.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { removeLeftBehind } from '../listen/left-behind.ts';
 import { refusalOf } from './guard.ts';
-import { type AdminParts, type Answer, pages, problem } from './pages.ts';
+import { type AdminParts, type Answer, answerTo, problem } from './pages.ts';
+import { send } from './send.ts';
 
 export interface Admin {
   /** With the port that was chosen. */
@@ -35,16 +36,7 @@ export async function startAdmin(
   const http = process.getBuiltinModule('node:http');
   const server = http.createServer(
     { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs, noDelay: true },
-    async (request, response) => {
-      let answer: Answer;
-      try {
-        answer = await answerTo(request, options);
-      } catch (error) {
-        log.error('an admin page failed', { page: request.url ?? '', error: messageOf(error) });
-        answer = problem(500, 'INTERNAL', 'this page failed; the log of the sidecar says why');
-      }
-      send(response, answer);
-    },
+    (request, response) => send(response, request, () => answerOf(request, options), log),
   );
   server.maxConnections = maxConnections;
   server.setTimeout(idleMs);
@@ -65,35 +57,13 @@ export async function startAdmin(
   };
 }
 
-async function answerTo(
+async function answerOf(
   request: IncomingMessage,
   options: AdminParts & { readonly address: Address },
 ): Promise<Answer> {
   const refusal = refusalOf(request, options.address);
   if (refusal !== undefined) return problem(403, refusal.code, 'the admin port refused this request', refusal.detail);
-  const [path] = (request.url ?? '').split('?', 1);
-  const found = pages.filter((page) => page.path === path);
-  if (found.length === 0)
-    return problem(404, 'NOT_FOUND', 'there is no such page', `there are ${pages.map((page) => page.path).join(' ')}`);
-  const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const page = found.find((one) => one.method === method);
-  if (page !== undefined) return page.answer(options);
-  const allow = found.flatMap((one) => (one.method === 'GET' ? ['GET', 'HEAD'] : [one.method])).join(', ');
-  return { ...problem(405, 'METHOD_NOT_ALLOWED', 'this page does not take this method', `it takes ${allow}`), allow };
-}
-
-/** No page has scripts, none belongs into a cache or a frame. */
-function send(response: ServerResponse, { status, type, body, allow }: Answer): void {
-  const octets = Buffer.from(body);
-  response.writeHead(status, {
-    'content-type': type,
-    'content-length': octets.length,
-    'cache-control': 'no-store',
-    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    'x-content-type-options': 'nosniff',
-    ...(allow === undefined ? {} : { allow }),
-  });
-  response.end(octets);
+  return answerTo(options, request.method ?? '', request.url ?? '');
 }
 
 async function listen(server: Server, address: Address): Promise<void> {

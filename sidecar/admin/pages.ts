@@ -53,7 +53,7 @@ function readyAnswer({ ready, reason }: ReturnType<AdminParts['ready']>): Answer
 }
 
 /** Everything there is. Nothing that changes state answers to GET. */
-export const pages: readonly Page[] = [
+const pages: readonly Page[] = [
   { method: 'GET', path: '/', summary: 'this page', answer: (parts) => indexPage(parts) },
   { method: 'GET', path: '/live', summary: '200 while the process answers', answer: () => json({ live: true }) },
   {
@@ -93,6 +93,23 @@ export const pages: readonly Page[] = [
     },
   },
 ];
+
+/** What a request is answered, wherever it came from. `target`: as the request line has it. */
+export function answerTo(parts: AdminParts, method: string, target: string): Answer | Promise<Answer> {
+  const [path] = target.split('?', 1);
+  const found = pages.filter((page) => page.path === path);
+  if (found.length === 0)
+    return problem(404, 'NOT_FOUND', 'there is no such page', `there are ${pages.map((page) => page.path).join(' ')}`);
+  const page = found.find((one) => one.method === (method === 'HEAD' ? 'GET' : method));
+  if (page !== undefined) return page.answer(parts);
+  return methodRefused(found.flatMap((one) => (one.method === 'GET' ? ['GET', 'HEAD'] : [one.method])).join(', '));
+}
+
+/** `allow`: the methods that are taken. */
+export const methodRefused = (allow: string): Answer => ({
+  ...problem(405, 'METHOD_NOT_ALLOWED', 'this page does not take this method', `it takes ${allow}`),
+  allow,
+});
 
 const entities: Readonly<Record<string, string>> = {
   '&': '&amp;',

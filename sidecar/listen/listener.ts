@@ -2,12 +2,13 @@ import { createServer as createPlain, type Server, type Socket } from 'node:net'
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Address } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
+import { controlPlaneId } from '../../lib/spiffe.ts';
+import { ADMIN_PROTOCOL, type TakeAdmin } from '../admin/over-mesh.ts';
 import type { ListenerContext } from '../http/context.ts';
 import type { HttpExchange } from '../http/exchange.ts';
 import type { Files } from '../limits/files.ts';
 import { Gate } from '../limits/gate.ts';
 import { Seldom } from '../limits/seldom.ts';
-import { abruptly } from '../net/adapter.ts';
 import { TCP_PROTOCOL, type TcpServer } from '../tcp/server.ts';
 import type { ConnectionStats } from '../telemetry/telemetry.ts';
 import { contextOptions } from '../tls/contexts.ts';
@@ -56,6 +57,8 @@ export async function startListener(options: {
   readonly tcp?: TcpServer;
   /** False: plain text is HTTP/1.1 only, because that is what the service says it speaks. */
   readonly plainHttp2?: boolean;
+  /** Takes connections of the control plane for the admin pages; without it there are none. */
+  readonly admin?: TakeAdmin;
   /** Of the thread. */
   readonly files: Files;
   readonly log: Log;
@@ -68,25 +71,20 @@ export async function startListener(options: {
     sharedPort = false,
     plainHttp2 = true,
     tcp,
+    admin,
     files,
     log,
   } = options;
   const connections = new Connections();
   const serving = { context, stats, connections, tcp, plainHttp2 };
   const gate = new Gate(context, files, stats, log);
-  let draining = false;
 
   const take: Take = (socket, peer, protocol = '', silent = false) => {
-    if (draining) {
-      // Not in order: to a caller of TCP that would be an answer, and an empty one.
-      if (!abruptly(socket)) socket.destroy();
-      return;
-    }
     const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unix';
     serve({ socket, caller: { peer, address, secure: peer !== '' }, protocol, silent }, serving);
   };
 
-  const tls = credentials === undefined ? undefined : tlsServer(credentials, take, serving, log);
+  const tls = credentials === undefined ? undefined : tlsServer(credentials, take, serving, admin, log);
   // Paused until its reads can go to the shared buffer, unless its first octet is to say who reads it.
   const server = createPlain({ allowHalfOpen: true, pauseOnConnect: tls === undefined || !plainToo, noDelay: true });
   gate.watch(server, (socket) => {
@@ -107,9 +105,8 @@ export async function startListener(options: {
   const address: Address =
     typeof chosen === 'object' && chosen !== null ? { host: chosen.address, port: chosen.port } : options.address;
   const drain = (): void => {
-    draining = true;
     server.close();
-    connections.drain();
+    connections.leave();
   };
   return {
     address,
@@ -119,7 +116,7 @@ export async function startListener(options: {
     drain,
     closeIdle: () => connections.drain(),
     exchanges: (visit) => connections.exchanges(visit),
-    empty: () => connections.empty(),
+    empty: () => gate.empty(),
     async close() {
       unsubscribe?.();
       const closed = new Promise<void>((done) => (server.listening ? server.close(() => done()) : done()));
@@ -171,13 +168,14 @@ function tlsServer(
   credentials: LiveCredentials,
   take: Take,
   { context, stats }: Pick<Serving, 'context' | 'stats'>,
+  admin: TakeAdmin | undefined,
   log: Log,
 ): TlsServer {
   const failed = new Seldom(context.loop.clock, (fields) => log.warn('handshake failed', fields));
   const server = createTls({
     requestCert: true,
     rejectUnauthorized: true,
-    ALPNProtocols: ['h2', 'http/1.1', TCP_PROTOCOL],
+    ALPNProtocols: ['h2', 'http/1.1', TCP_PROTOCOL, ...(admin === undefined ? [] : [ADMIN_PROTOCOL])],
     handshakeTimeout: context.limits.handshakeMs,
     pauseOnConnect: true,
     allowHalfOpen: true,
@@ -186,7 +184,10 @@ function tlsServer(
   if (credentials.current !== undefined) setContext(server, credentials.current);
   server.on('secureConnection', (socket: TLSSocket) => {
     const own = credentials.current;
-    const checked = checkPeer(socket.getPeerX509Certificate(), undefined, own?.trustDomain ?? '');
+    const forAdmin = admin !== undefined && socket.alpnProtocol === ADMIN_PROTOCOL;
+    const trustDomain = own?.trustDomain ?? '';
+    const expected = forAdmin ? controlPlaneId(trustDomain) : undefined;
+    const checked = checkPeer(socket.getPeerX509Certificate(), expected, trustDomain);
     if (own === undefined || 'reason' in checked) {
       const reason = 'reason' in checked ? checked.reason : 'no-certificate';
       stats.handshake(false, reason);
@@ -195,6 +196,12 @@ function tlsServer(
       return;
     }
     stats.handshake(true, '');
+    if (forAdmin) {
+      stats.opened();
+      socket.once('close', () => stats.closed());
+      admin(socket);
+      return;
+    }
     take(socket, checked.spiffeId, socket.alpnProtocol || '');
   });
   server.on('tlsClientError', (error, socket) => {

@@ -4,16 +4,13 @@ import { connect, createSecureContext, type SecureContext, type TLSSocket } from
 import { ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { formatSpiffe } from '../../lib/spiffe.ts';
+import { controlPlaneId } from '../../lib/spiffe.ts';
 import { chainProblem, keyHash, readSvid, toPem } from '../../lib/svid.ts';
 import { checkPeer } from './verify.ts';
 
 const connectTimeoutMs = 5000;
 /** The name sent in SNI; the control plane is known by its SPIFFE ID, not by where it is. */
 const serverName = 'control-plane';
-
-const controlPlaneId = (trustDomain: string): string =>
-  formatSpiffe({ trustDomain, namespace: 'weft', service: 'control-plane' });
 
 /** What a grpc-js client is made with: `new Client(target, credentials, options)`. */
 export interface ControlPlaneChannel {

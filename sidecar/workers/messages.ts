@@ -2,6 +2,7 @@
 import type { Address } from '../../lib/address.ts';
 import type { Issue } from '../../lib/issues.ts';
 import type { Fields, Level } from '../../lib/log.ts';
+import type { Answer } from '../admin/pages.ts';
 import type { DataPlaneOptions } from '../data-plane.ts';
 import type { SnapshotDump } from '../snapshot/dump.ts';
 import type { Inputs } from '../snapshot/inputs.ts';
@@ -15,7 +16,12 @@ export type PlainCredentials = Omit<Credentials, 'context'>;
 
 /** With what a worker begins. */
 export interface WorkerStart {
-  readonly options: Omit<DataPlaneOptions, 'credentials' | 'resolve' | 'telemetry' | 'clock' | 'random' | 'log'>;
+  readonly options: Omit<
+    DataPlaneOptions,
+    'credentials' | 'resolve' | 'readPage' | 'telemetry' | 'clock' | 'random' | 'log'
+  >;
+  /** Whether pages can be asked for. */
+  readonly pages: boolean;
   /** undefined: there never will be any; `current` is undefined until there is a certificate. */
   readonly credentials: { readonly current: PlainCredentials | undefined } | undefined;
   readonly telemetry: TelemetryWanted;
@@ -49,6 +55,8 @@ export type ToWorker =
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   | { readonly kind: 'credentials'; readonly credentials: PlainCredentials | undefined }
   | { readonly kind: 'resolved'; readonly service: string }
+  /** `answer` is undefined when the page failed, which is logged. */
+  | { readonly kind: 'page'; readonly id: number; readonly answer: Answer | undefined }
   /** `problem`: why the batch could not be written. */
   | { readonly kind: 'taken'; readonly outlet: Outlet; readonly problem: string | undefined };
 
@@ -58,6 +66,7 @@ export type FromWorker =
   | { readonly kind: 'answer'; readonly id: number; readonly value: Answers[keyof Answers] }
   | { readonly kind: 'no-answer'; readonly id: number; readonly problem: string }
   | { readonly kind: 'resolve'; readonly service: string }
+  | { readonly kind: 'read-page'; readonly id: number; readonly target: string }
   | { readonly kind: 'cells'; readonly of: CellsOf; readonly cells: Float64Array; readonly gauge: number }
   | { readonly kind: 'identities'; readonly identities: readonly KnownIdentity[] }
   | { readonly kind: 'lines'; readonly octets: Uint8Array }

@@ -4,7 +4,7 @@ import type { PlainCredentials, WorkerStart } from './messages.ts';
 
 /** What a thread can be given of the options. Bounds of the whole sidecar are shared out. */
 export function plainOptions(options: DataPlaneOptions, threads: number): WorkerStart['options'] {
-  const { credentials, resolve, telemetry, clock, random, log, inputs, limits, ...rest } = options;
+  const { credentials, resolve, readPage, telemetry, clock, random, log, inputs, limits, ...rest } = options;
   const share = (most: number): number => Math.ceil(most / threads);
   return {
     ...rest,

@@ -23,6 +23,7 @@ const startOf = (serviceKey: string): WorkerStart => ({
     endpointGraceMs: 0,
   },
   credentials: undefined,
+  pages: false,
   telemetry: { accessLog: 'off', traceSample: 0, spans: false },
 });
 

@@ -3,6 +3,8 @@ import { systemClock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { Live } from '../../lib/live.ts';
 import { systemRandom } from '../../lib/random.ts';
+import type { ReadPage } from '../admin/over-mesh.ts';
+import type { Answer } from '../admin/pages.ts';
 import { type DataPlane, startDataPlane } from '../data-plane.ts';
 import { secureContext } from '../tls/contexts.ts';
 import type { Credentials, LiveCredentials } from '../tls/credentials.ts';
@@ -21,6 +23,15 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
   const telemetry = relayTelemetry({ post, service: start.options.serviceKey, wanted: start.telemetry, clock, log });
   const credentials: LiveCredentials | undefined = start.credentials && new Live(revived(start.credentials.current));
   const asked = new Map<string, PromiseWithResolvers<void>>();
+  const pages = new Map<number, PromiseWithResolvers<Answer>>();
+  let lastPage = 0;
+  const readPage: ReadPage = (target) => {
+    const waiting = Promise.withResolvers<Answer>();
+    const id = ++lastPage;
+    pages.set(id, waiting);
+    post({ kind: 'read-page', id, target });
+    return waiting.promise;
+  };
 
   let dataPlane: DataPlane;
   try {
@@ -36,6 +47,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
         post({ kind: 'resolve', service });
         return waiting.promise;
       },
+      readPage: start.pages ? readPage : undefined,
       telemetry: telemetry.telemetry,
       clock,
       random: systemRandom,
@@ -65,6 +77,13 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
         asked.get(message.service)?.resolve();
         asked.delete(message.service);
         break;
+      case 'page': {
+        const { id, answer } = message;
+        if (answer === undefined) pages.get(id)?.reject(new Error('the main thread failed at it, and says why'));
+        else pages.get(id)?.resolve(answer);
+        pages.delete(id);
+        break;
+      }
       case 'taken':
         if (message.outlet === 'log') log.taken();
         else telemetry.taken(message.outlet, message.problem);

@@ -134,6 +134,7 @@ class WorkerSet implements Workers {
         sharing: { first: index === 0 },
       },
       credentials: credentials && { current: plainCredentials(credentials.current) },
+      pages: this.#options.readPage !== undefined,
       telemetry: telemetry.shared.wanted,
     };
   }
@@ -166,6 +167,17 @@ class WorkerSet implements Workers {
         const { service } = message;
         const over = (): void => reply({ kind: 'resolved', service });
         (this.#options.resolve(service) ?? Promise.resolve()).then(over, over);
+        break;
+      }
+      case 'read-page': {
+        const { id, target } = message;
+        this.#options.readPage?.(target).then(
+          (answer) => reply({ kind: 'page', id, answer }),
+          (error: unknown) => {
+            log.error('an admin page failed', { page: target, error: messageOf(error) });
+            reply({ kind: 'page', id, answer: undefined });
+          },
+        );
       }
     }
   }

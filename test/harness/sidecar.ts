@@ -47,6 +47,7 @@ export interface TestSidecarOptions extends TestConfig {
   readonly resolve?: (service: string) => Promise<void> | undefined;
   readonly appTimeoutMs?: number;
   readonly endpointGraceMs?: number;
+  readonly readPage?: DataPlaneOptions['readPage'];
   readonly maxRequestBody?: number;
   /** Those that differ from the defaults. */
   readonly limits?: Partial<Limits>;
@@ -123,6 +124,7 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
       resolve: options.resolve ?? (() => undefined),
       telemetry: recorded(telemetry, records, connections, counts),
       clock,
+      readPage: options.readPage,
       random: seededRandom(1),
       log,
     },

@@ -22,6 +22,7 @@ export interface TestWorkersOptions extends TestConfig {
   readonly mtls?: DataPlaneOptions['mtls'];
   readonly credentials?: DataPlaneOptions['credentials'];
   readonly resolve?: DataPlaneOptions['resolve'];
+  readonly readPage?: DataPlaneOptions['readPage'];
   readonly limits?: Partial<Limits>;
   readonly upstreams?: NonNullable<DataPlaneOptions['upstreams']>;
   readonly telemetry?: TelemetryConfig;
@@ -79,6 +80,7 @@ export async function startTestWorkers(options: TestWorkersOptions = {}): Promis
       limits: { ...defaultLimits, ...options.limits },
       upstreams: options.upstreams ?? [],
       resolve: options.resolve ?? (() => undefined),
+      readPage: options.readPage,
       telemetry,
       clock: systemClock,
       random: seededRandom(1),
