@@ -125,6 +125,8 @@ export class Receiver implements DataSink {
 
   /** The stream is over; what it held with it. */
   dropped(stream: Stream): void {
+    // The object may be another stream before the rest of its frame comes.
+    if (this.#data === stream) this.#data = undefined;
     if (stream.heldBack === 0) return;
     this.#held -= stream.heldBack;
     stream.heldBack = 0;
