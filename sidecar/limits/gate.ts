@@ -17,6 +17,7 @@ export class Gate {
   readonly #stats: ConnectionStats;
   readonly #log: Seldom;
   readonly #byAddress = new Map<string, number>();
+  readonly #whenEmpty: (() => void)[] = [];
 
   constructor(context: ListenerContext, files: Files, stats: ConnectionStats, log: Log) {
     this.#context = context;
@@ -39,6 +40,11 @@ export class Gate {
     this.#refuse('accept', undefined, error.message);
   }
 
+  /** Resolves when nobody who was let in is there any more, those in the middle of a handshake included. */
+  empty(): Promise<void> {
+    return this.sockets.size === 0 ? Promise.resolve() : new Promise((done) => this.#whenEmpty.push(done));
+  }
+
   #admit(socket: Socket): boolean {
     const address = this.#context.direction === 'inbound' ? (socket.remoteAddress ?? '') : '';
     const counted = address !== '' && !isLoopback(address);
@@ -54,6 +60,7 @@ export class Gate {
     if (counted) this.#byAddress.set(address, ofAddress + 1);
     socket.on('close', () => {
       this.sockets.delete(socket);
+      if (this.sockets.size === 0) for (const done of this.#whenEmpty.splice(0)) done();
       if (counted) this.#leave(address);
     });
     return true;

@@ -71,10 +71,11 @@ export interface Limits {
   readonly pongMs: number;
 
   /**
-   * HTTP/2: streams that ended early, by a reset of either side, which one connection may have had before it is closed
-   * when they are more than half of all (rapid reset: CVE-2023-44487, CVE-2025-8671).
+   * HTTP/2: streams that end early, by a reset of either side, at once, and refilled a second. Beyond that a connection
+   * is closed when they are more than half of all (rapid reset: CVE-2023-44487, CVE-2025-8671).
    */
   readonly resets: number;
+  readonly resetRate: number;
   /** HTTP/2: frames for the connection's own sake (SETTINGS, PING, PRIORITY, unknown ones) at once, and refilled a second. */
   readonly controlBurst: number;
   readonly controlRate: number;
@@ -128,6 +129,7 @@ export const defaultLimits = Object.freeze<Limits>({
   pongMs: 10_000,
 
   resets: 500,
+  resetRate: 50,
   controlBurst: 1000,
   controlRate: 100,
   controlWaiting: 1000,

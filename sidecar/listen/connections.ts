@@ -13,7 +13,7 @@ export interface Open {
 /** The connections of one listener, those included of which nobody knows yet what they carry. */
 export class Connections {
   readonly #open = new Set<Open>();
-  readonly #whenEmpty: (() => void)[] = [];
+  #leaving = false;
 
   get size(): number {
     return this.#open.size;
@@ -21,15 +21,21 @@ export class Connections {
 
   add(one: Open): void {
     this.#open.add(one);
+    if (this.#leaving) one.drain();
   }
 
   remove(one: Open): void {
     this.#open.delete(one);
-    if (this.#open.size === 0) for (const done of this.#whenEmpty.splice(0)) done();
   }
 
   drain(): void {
     for (const one of this.#open) one.drain();
+  }
+
+  /** As drain, and so does every one that was let in before and comes out of its handshake later. */
+  leave(): void {
+    this.#leaving = true;
+    this.drain();
   }
 
   renew(): void {
@@ -42,10 +48,5 @@ export class Connections {
 
   destroy(): void {
     for (const one of this.#open) one.destroy();
-  }
-
-  /** Resolves when there is none. */
-  empty(): Promise<void> {
-    return this.size === 0 ? Promise.resolve() : new Promise((done) => this.#whenEmpty.push(done));
   }
 }

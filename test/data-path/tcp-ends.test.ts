@@ -1,4 +1,7 @@
 // What is told of connections that carry no requests, and how a drain ends them.
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { formatAddress } from '../../lib/address.ts';
 import { rawClient } from '../harness/client.ts';
 import { type Identities, makeIdentities } from '../harness/identities.ts';
@@ -37,6 +40,28 @@ test('draining is over as soon as the last connection is', async () => {
   await client.octets.until('the echo', (text) => text === 'a' || undefined);
   const drained = pair.caller.dataPlane.drain(60_000);
   client.half();
+  await drained;
+});
+
+test('a caller in the middle of its handshake when draining begins is served: it takes itself to be connected', async () => {
+  await using app = await rawOrigin(echo);
+  await using pair = await meshed(mesh, app.address);
+  const callee = pair.callee.inbound as { host: string; port: number };
+  const early = connect({ ...callee });
+  await once(early, 'connect');
+  // Accepted in order: when this one is answered, the other one has been taken as well.
+  await using other = await rawClient(await pair.caller.upstream('db'));
+  await other.send('a');
+  await other.octets.until('the echo', (text) => text === 'a' || undefined);
+  const drained = pair.callee.dataPlane.drain(60_000);
+  const proof = { ...(await mesh.client('shop')), ALPNProtocols: ['weft-tcp'], checkServerIdentity: () => undefined };
+  const secure = connectTls({ socket: early, ...proof });
+  await once(secure, 'secureConnect');
+  secure.write('b');
+  const [echoed] = (await once(secure, 'data')) as [Buffer];
+  expect(echoed.toString()).toBe('b');
+  secure.end();
+  other.half();
   await drained;
 });
 

@@ -146,8 +146,7 @@ export async function held({ running, inspector: url, admin }: Part): Promise<He
     for (const [what, [file, name, count]] of Object.entries(counted))
       counts[what] = await inspector.count(file, name, count);
     const watched = await inspector.watched();
-    await inspector.ask('Runtime.releaseObjectGroup', { objectGroup: '' });
-    for (let i = 0; i < 3; i++) await inspector.ask('HeapProfiler.collectGarbage');
+    await inspector.ask('HeapProfiler.collectGarbage');
     const { value } = await inspector.evaluate('process.memoryUsage()');
     const { value: resources } = await inspector.evaluate('process.getActiveResourcesInfo()');
     const memory = value as NodeJS.MemoryUsage;

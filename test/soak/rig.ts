@@ -28,6 +28,9 @@ export interface Rig extends AsyncDisposable {
   readonly doors: { readonly stays: Door; readonly restarted: Door };
 }
 
+/** What sidecars that are told to end give to what is under way. */
+export const DRAIN_MS = 3000;
+
 const root = join(import.meta.dirname, '..', '..');
 const services = ['web', 'grpc', 'tcp'] as const;
 type Service = (typeof services)[number];
@@ -144,8 +147,10 @@ async function startIn(folder: string, parts: Part[], close: () => Promise<void>
         '--drain-delay',
         '50ms',
         '--drain-time',
-        '3s',
+        `${DRAIN_MS}ms`,
       ],
+      // On a machine that is busy with other things a sidecar would rightly refuse some of it.
+      ...['--overload-delay', 'off'],
       ...flags,
     ];
     return start(() => startPart(name, args, /"event":"listening"/, admin));

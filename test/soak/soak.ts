@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Held, held } from './inspect.ts';
-import { type Part, type Rig, startRig } from './rig.ts';
+import { DRAIN_MS, type Part, type Rig, startRig } from './rig.ts';
 import { type Failure, kinds, startTraffic, type Traffic } from './traffic.ts';
 
 export interface Verdict {
@@ -21,7 +21,7 @@ const CALM_MS = 1000;
 /** After a process was killed, others may send to it before the kernel tells them. */
 const UNNOTICED_MS = 250;
 /** After which a client that found nobody has tried to connect again at the latest. */
-const AGAIN_MS = 1000;
+const AGAIN_MS = 2000;
 
 /** What is on its way out may take this long to be gone, in ms. */
 const REST_MS = 15_000;
@@ -56,14 +56,16 @@ async function unrest(parts: readonly Part[], restarts: Restart[], until: AbortS
 /** A failure is excused by the end of a process that it was under way on, and by the absence of its own sidecar. */
 function excused(failure: Failure, restarts: readonly Restart[]): boolean {
   return restarts.some(({ part, signal, from, to }) => {
+    // What is under way when a process is told to end is finished, for as long as it has time.
+    const over = signal === 'SIGKILL' ? from : from + DRAIN_MS;
     if (part === 'changing' && failure.door === 'restarted' && failure.to >= from) {
-      // Who comes meanwhile finds nobody, or is turned away, and looks again after a while.
-      if (failure.from >= from)
-        return failure.from <= to || (failure.from <= to + AGAIN_MS && /ECONNREFUSED/.test(failure.reason));
-      // What is under way is finished when it ends in order. REFUSED_STREAM is what a client calls a request that it had
-      // not sent yet when it was told to send no more.
-      return signal === 'SIGKILL' || /REFUSED_STREAM/.test(failure.reason);
+      // Whoever comes meanwhile finds nobody, also when it had made up its mind before, and looks again after a while.
+      if (/ECONNREFUSED/.test(failure.reason)) return failure.from <= to + AGAIN_MS;
+      if (failure.from >= from) return failure.from <= to;
+      // REFUSED_STREAM is what a client calls a request that it had not sent yet when it was told to send no more.
+      return failure.to >= over || /REFUSED_STREAM/.test(failure.reason);
     }
+    if (signal === 'SIGTERM' && failure.from <= from && failure.to >= over && failure.to <= to) return true;
     // A connection is accepted before it is known whether the app behind it is there, and TCP cannot be sent again.
     if (part.startsWith('app') && failure.kind === 'TCP') return failure.from <= to && failure.to >= from;
     // An app that ends in order may have been sent a request already that it does not look at.
@@ -93,21 +95,20 @@ async function run(rig: Rig, forMs: number, restarts: Restart[]): Promise<Traffi
 
 /** What each measured sidecar holds once nothing is under way and nothing more is let go. */
 async function rest(rig: Rig): Promise<ReadonlyMap<string, Held>> {
-  const all = new Map<string, Held>();
-  for (const part of rig.measured) {
-    const end = performance.now() + REST_MS;
-    let last = await held(part);
-    for (;;) {
-      await pause(500);
-      const now = await held(part);
-      const still = now.sockets === last.sockets && now.wires === last.wires && now.watched === last.watched;
-      const idle = now.inFlight === 0 && now.exchanges === 0 && now.streams === 0;
-      last = now;
-      if ((still && idle) || performance.now() > end) break;
-    }
-    all.set(part.name, last);
+  const all = await Promise.all(rig.measured.map(atRest));
+  return new Map(rig.measured.map(({ name }, i) => [name, all[i]!]));
+}
+
+async function atRest(part: Part): Promise<Held> {
+  const end = performance.now() + REST_MS;
+  for (let last = await held(part); ; ) {
+    await pause(500);
+    const now = await held(part);
+    const still = now.sockets === last.sockets && now.wires === last.wires && now.watched === last.watched;
+    const idle = now.inFlight === 0 && now.exchanges === 0 && now.streams === 0;
+    if ((still && idle) || performance.now() > end) return now;
+    last = now;
   }
-  return all;
 }
 
 function compare(

@@ -6,8 +6,8 @@ import type { Limits } from '../../limits/limits.ts';
  */
 export class Floods {
   readonly #limits: Limits;
-  #control: number;
-  #refilledMs: number;
+  readonly #control: Budget;
+  readonly #early: Budget;
   #empty = 0;
   #updates: number;
   #streams = 0;
@@ -15,20 +15,14 @@ export class Floods {
 
   constructor(limits: Limits, nowMs: number) {
     this.#limits = limits;
-    this.#control = limits.controlBurst;
+    this.#control = new Budget(limits.controlBurst, limits.controlRate, nowMs);
+    this.#early = new Budget(limits.resets, limits.resetRate, nowMs);
     this.#updates = limits.controlBurst;
-    this.#refilledMs = nowMs;
   }
 
   /** A frame for the connection's own sake. True: one too many. */
   control(nowMs: number): boolean {
-    if (--this.#control >= 0) return false;
-    const { controlBurst, controlRate } = this.#limits;
-    const refill = ((nowMs - this.#refilledMs) * controlRate) / 1000;
-    if (refill < 1) return true;
-    this.#refilledMs = nowMs;
-    this.#control = Math.min(controlBurst, refill) - 1;
-    return false;
+    return this.#control.spend(nowMs);
   }
 
   /** A frame that carries nothing and ends nothing. True: one too many in a row. */
@@ -57,8 +51,37 @@ export class Floods {
     this.sentData();
   }
 
-  /** A stream that the other end opened was reset, by either end, before it was over. True: one too many. */
-  reset(): boolean {
-    return ++this.#resets > this.#limits.resets && this.#resets * 2 > this.#streams;
+  /**
+   * A stream that the other end opened was reset, by either end, before it was over. True: one too many. Who changes its
+   * mind often, but at a bearable rate or about the smaller part of what it asks, is no attacker.
+   */
+  reset(nowMs: number): boolean {
+    this.#resets++;
+    return this.#early.spend(nowMs) && this.#resets * 2 > this.#streams;
+  }
+}
+
+/** So many at once, and so many more a second. */
+class Budget {
+  readonly #burst: number;
+  readonly #perSecond: number;
+  #left: number;
+  #refilledMs: number;
+
+  constructor(burst: number, perSecond: number, nowMs: number) {
+    this.#burst = burst;
+    this.#perSecond = perSecond;
+    this.#left = burst;
+    this.#refilledMs = nowMs;
+  }
+
+  /** True: one too many. The clock is only looked at when all is spent. */
+  spend(nowMs: number): boolean {
+    if (--this.#left >= 0) return false;
+    const refill = ((nowMs - this.#refilledMs) * this.#perSecond) / 1000;
+    if (refill < 1) return true;
+    this.#refilledMs = nowMs;
+    this.#left = Math.min(this.#burst, refill) - 1;
+    return false;
   }
 }

@@ -104,7 +104,8 @@ export class H2Server extends Session {
     this.floods.opened();
     if (id > this.#lastTaken || this.streams.size >= this.limits.streams) {
       if (this.decoder.decode(buf, start, end, this.#trailers) === COMPRESSION) return this.#outOfStep();
-      if (this.floods.reset()) return this.fail(h2.ENHANCE_YOUR_CALM, 'too many streams that cannot be taken');
+      if (this.floods.reset(this.loop.nowMs))
+        return this.fail(h2.ENHANCE_YOUR_CALM, 'too many streams that cannot be taken');
       return this.refuse(id, h2.REFUSED_STREAM);
     }
     this.#open(id, last, buf, start, end);
@@ -121,7 +122,7 @@ export class H2Server extends Session {
     if (decoded === COMPRESSION) return this.#outOfStep();
     if (decoded !== TOO_LARGE && (decoded !== DECODED || !readRequest(ex.head, ex.info, last, this.#secure))) {
       this.#spare.push(stream);
-      if (this.floods.reset()) return this.fail(h2.ENHANCE_YOUR_CALM, 'too many requests that are none');
+      if (this.floods.reset(this.loop.nowMs)) return this.fail(h2.ENHANCE_YOUR_CALM, 'too many requests that are none');
       return this.refuse(id, h2.PROTOCOL_ERROR);
     }
     this.#idleSinceMs = Number.POSITIVE_INFINITY;
@@ -146,7 +147,8 @@ export class H2Server extends Session {
 
   /** A stream ended before its exchange was over. */
   onCutShort(): void {
-    if (!this.closing && this.floods.reset()) this.fail(h2.ENHANCE_YOUR_CALM, 'too many streams that are reset');
+    if (!this.closing && this.floods.reset(this.loop.nowMs))
+      this.fail(h2.ENHANCE_YOUR_CALM, 'too many streams that are reset');
   }
 
   onStreamClosed(stream: Stream): void {
