@@ -5,6 +5,7 @@ import { type Address, formatAddress } from '../lib/address.ts';
 import { contentHash } from '../lib/canonical.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { systemRandom } from '../lib/random.ts';
 import { formatSpiffe } from '../lib/spiffe.ts';
 import { version } from '../lib/version.ts';
 import { loadCatalog, schemasOf } from './admit/catalog.ts';
@@ -20,6 +21,7 @@ import { healthService } from './health.ts';
 import { type PeerCall, verifiedPeer } from './identity/peer.ts';
 import { serverCredentials } from './identity/server-credentials.ts';
 import { identityService } from './identity/service.ts';
+import { Addresses } from './registry/addresses.ts';
 import { createRegistry } from './registry/merge.ts';
 import type { SidecarSource, Source } from './registry/registry.ts';
 import { consulSource } from './registry/sources/consul.ts';
@@ -82,7 +84,10 @@ export async function startControlPlane(
     const identify = (call: PeerCall) => verifiedPeer(call, authority);
     const roots = () => authority.roots();
     const kinds = schemasOf(catalog);
-    const discovery = own(discoveryService({ store, registry, sidecars, kinds, identify, roots, clock, log }));
+    const addresses = own(new Addresses({ vault, clock, random: systemRandom, log }));
+    const discovery = own(
+      discoveryService({ store, registry, addresses, sidecars, kinds, identify, roots, clock, log }),
+    );
     const identity = identityService({ authority: tracedSigning(authority), tokens, clock, log });
     const telemetry = telemetryService({ identify, clock, log });
     const served = [discovery, identity, telemetry];

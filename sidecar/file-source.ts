@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { canonicalJson, contentHash } from '../lib/canonical.ts';
 import { messageOf } from '../lib/errors.ts';
 import { InvalidInput } from '../lib/issues.ts';
+import { allotAddresses } from '../lib/service-address.ts';
 import { loadSchemas } from '../policies/load.ts';
 import { parseDocuments } from '../policies/parse.ts';
 import { keyOf, keyText, serviceKey } from '../policies/resource.ts';
@@ -43,5 +44,5 @@ export async function readInputs(file: string): Promise<Inputs> {
     }
     endpoints.set(serviceKey(namespace, name), byId);
   }
-  return { revision: 1, resources, endpoints, absent: new Set() };
+  return { revision: 1, resources, endpoints, addresses: allotAddresses(endpoints.keys()), absent: new Set() };
 }

@@ -12,6 +12,7 @@ import type { Control } from './control.ts';
 import { type DataPlane, startDataPlane } from './data-plane.ts';
 import { limitsHere } from './limits/machine.ts';
 import { overloadText, REFUSING } from './limits/overload.ts';
+import type { Inputs } from './snapshot/inputs.ts';
 import { startTelemetry } from './telemetry/start-telemetry.ts';
 import { fileCredentials } from './tls/file-credentials.ts';
 import type { RunningIdentity } from './tls/identity.ts';
@@ -175,7 +176,13 @@ export async function startSidecar(
 }
 
 async function loadFile(config: SidecarConfig, dataPlane: DataPlane): Promise<void> {
-  const nothing = { revision: 0, resources: new Map(), endpoints: new Map(), absent: new Set<string>() };
+  const nothing: Inputs = {
+    revision: 0,
+    resources: new Map(),
+    endpoints: new Map(),
+    addresses: new Map(),
+    absent: new Set(),
+  };
   // Loaded on demand: the schemas cost memory that a sidecar with a control plane does not pay.
   const inputs =
     config.source.from === 'file' ? await (await import('./file-source.ts')).readInputs(config.source.file) : nothing;

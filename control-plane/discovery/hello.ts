@@ -101,7 +101,8 @@ function parseHeld(hello: Hello__Output): Held {
     resources.set(keyText(key), { key, version });
   }
   const endpoints = new Map<string, Map<string, { version: string }>>();
-  for (const { service, id, version } of hello.endpoints) {
+  const addresses = new Map<string, string>();
+  for (const { service, id, version, localAddress } of hello.endpoints) {
     const key = parseService(service);
     const ids = endpoints.get(key) ?? new Map<string, { version: string }>();
     endpoints.set(key, ids);
@@ -109,7 +110,7 @@ function parseHeld(hello: Hello__Output): Held {
   }
   const services = new Map<string, EndpointView>();
   for (const [key, byId] of endpoints) services.set(key, { generation: told, byId });
-  return { scope: undefined, resources, services, roots: hello.rootsVersion };
+  return { scope: undefined, resources, services, addresses, roots: hello.rootsVersion };
 }
 
 function parseService(key: ServiceKey__Output | null): string {
@@ -120,3 +121,4 @@ function parseService(key: ServiceKey__Output | null): string {
 function check(good: boolean, rule: string): void {
   if (!good) throw new Refusal('INVALID_ARGUMENT', rule);
 }
+    if (localAddress !== '') addresses.set(key, localAddress);

@@ -9,6 +9,7 @@ import type { KindSchema } from '../../policies/policy.ts';
 import type { ApiProxy, Convergence } from '../../proto/api/api.ts';
 import type { DiscoveryDefinition, DiscoveryHandlers } from '../../proto/gen/weft/v1/Discovery.ts';
 import { weftProto } from '../../proto/load.ts';
+import type { Addresses } from '../registry/addresses.ts';
 import type { Registry, SidecarSource } from '../registry/registry.ts';
 import { EndpointTable } from '../snapshots/endpoints.ts';
 import { MeshIndex } from '../snapshots/mesh-index.ts';
@@ -26,6 +27,8 @@ import type { World } from './subscription.ts';
 export interface DiscoveryOptions {
   readonly store: Pick<Store, 'current' | 'subscribe'>;
   readonly registry: Registry;
+  /** Where each service is on loopback. */
+  readonly addresses: Pick<Addresses, 'of' | 'subscribe'>;
   /** Gets the endpoints of connected sidecars. The registry has it among its sources. */
   readonly sidecars: SidecarSource;
   readonly kinds: ReadonlyMap<string, KindSchema>;
@@ -105,6 +108,7 @@ class Discovery implements StreamHost {
   readonly #timers = new Map<Stream, () => void>();
   readonly #lagging = new Map<Stream, () => void>();
   readonly #unsubscribe: () => void;
+  readonly #endAddresses: () => void;
   #cancelSettle: () => void;
   #cancelRoots: () => void;
   #roots: World['roots'];
@@ -123,6 +127,7 @@ class Discovery implements StreamHost {
     this.#index = new MeshIndex(options.kinds, state);
     this.#scopes = new Scopes(this.#index);
     this.#endpoints = new EndpointTable(options.registry, clock);
+    this.#endAddresses = options.addresses.subscribe((service) => this.#endpoints.tell(service));
     this.#instances = new Instances(options.sidecars, clock, options.graceMs ?? 5000);
     this.#roots = this.#readRoots();
     this.#cancelRoots = clock.after(rootsMs, () => this.#checkRoots());
@@ -161,6 +166,7 @@ class Discovery implements StreamHost {
         const choice = this.#endpoints.resolve(service, held, (id) => this.#instances.maySpeakYet(service, id));
         return choice.view.byId.size > 0 || this.#index.declares(service) ? choice : undefined;
       },
+      address: (service) => this.#options.addresses.of(service),
     };
   }
 
@@ -235,6 +241,7 @@ class Discovery implements StreamHost {
 
   close(): void {
     this.#unsubscribe();
+    this.#endAddresses();
     this.#cancelRoots();
     this.#cancelSettle();
     this.#instances.close();

@@ -35,6 +35,7 @@ function setUp(resources: Resource[] = [], subscriptions = ['cart'], held: Held 
       const choice = table.resolve(service, before, () => false);
       return choice.view.byId.size > 0 || index.declares(service) ? choice : undefined;
     },
+    address: () => '',
   });
   return {
     sidecar,
@@ -106,6 +107,7 @@ describe('the first push', () => {
       scope: undefined,
       resources: new Map((push?.resources ?? []).map((found) => [keyText(found.key as never), found as never])),
       services: new Map(versions),
+      addresses: new Map(),
       roots: 'r1',
     };
     const again = setUp([aService('web'), aService('cart')], ['cart'], held, 1);

@@ -12,11 +12,19 @@ export interface Held {
   readonly resources: ReadonlyMap<string, Pick<EncodedResource, 'key' | 'version'>>;
   /** By `namespace/name`; undefined: told that there is no such service. */
   readonly services: ReadonlyMap<string, EndpointView | undefined>;
+  /** Of services that are there: their addresses on loopback, as far as they were told. */
+  readonly addresses: ReadonlyMap<string, string>;
   /** Content hash of the trusted roots. */
   readonly roots: string;
 }
 
-export const holdsNothing: Held = { scope: undefined, resources: new Map(), services: new Map(), roots: '' };
+export const holdsNothing: Held = {
+  scope: undefined,
+  resources: new Map(),
+  services: new Map(),
+  addresses: new Map(),
+  roots: '',
+};
 
 /** The mesh at the moment at which a push is made. */
 export interface World {
@@ -25,6 +33,8 @@ export interface World {
   readonly roots: { readonly version: string; readonly certificates: readonly Uint8Array[] };
   /** The endpoints of a service, and the difference to what is held; undefined: there is no such service. */
   endpoints(service: string, held: EndpointView | undefined): EndpointChoice | undefined;
+  /** The address on loopback of a service that is there; '' while it is not known. */
+  address(service: string): string;
 }
 
 export interface Problem {
@@ -118,12 +128,13 @@ export class Subscription {
     if (!scopeChanged && this.#dirty.size === 0 && this.#answered && roots.length === 0) return undefined;
 
     const { resources, removed } = scopeChanged ? this.#resourceChanges() : { resources: [], removed: [] };
-    const { services, changes, existence } = this.#endpointChanges(world, scopeChanged);
+    const { services, addresses, changes, existence } = this.#endpointChanges(world, scopeChanged);
     this.#dirty.clear();
     const target: Held = {
       scope: withheld ? this.#held.scope : this.#scope,
       resources: withheld ? this.#held.resources : this.#scope.resources,
       services,
+      addresses,
       roots: world.roots.version,
     };
     const nothing = resources.length + removed.length + changes.length + roots.length === 0 && !existence;
@@ -231,6 +242,7 @@ export class Subscription {
   #endpointChanges(world: World, scopeChanged: boolean) {
     const held = this.#held.services;
     const services = new Map(scopeChanged ? undefined : held);
+    const addresses = new Map(this.#held.addresses);
     const changes: EndpointChange[] = [];
     let existence = false;
     for (const service of scopeChanged ? this.#scope.services : this.#dirty) {
@@ -239,17 +251,25 @@ export class Subscription {
       const now = world.endpoints(service, before);
       services.set(service, now?.view);
       if ((now === undefined) !== (before === undefined) || !held.has(service)) existence = true;
-      if (now === undefined) continue;
+      if (now === undefined) {
+        addresses.delete(service);
+        continue;
+      }
       const { added, removed } = now.delta;
-      if (before !== undefined && added.length + removed.length === 0) continue;
-      changes.push({ service: serviceKeyOf(service), added: [...added], removed: [...removed] });
+      const address = world.address(service);
+      // One that is not known now is still the one that was told: it never becomes another.
+      const localAddress = address === addresses.get(service) ? '' : address;
+      if (localAddress !== '') addresses.set(service, localAddress);
+      if (before !== undefined && added.length + removed.length === 0 && localAddress === '') continue;
+      changes.push({ service: serviceKeyOf(service), added: [...added], removed: [...removed], localAddress });
     }
     for (const [service, before] of held) {
       if (services.has(service)) continue;
       existence = true;
+      addresses.delete(service);
       if (before !== undefined) changes.push({ service: serviceKeyOf(service), dropped: true });
     }
-    return { services, changes, existence };
+    return { services, addresses, changes, existence };
   }
 }
 

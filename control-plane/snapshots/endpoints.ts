@@ -108,6 +108,11 @@ export class EndpointTable {
     this.#changed.delete(service);
   }
 
+  /** Something else that watchers of a service must know of has changed. */
+  tell(service: string): void {
+    this.#onChange(service);
+  }
+
   /** For tests: how many services are held. */
   get size(): number {
     return this.#watchers.size + this.#views.size;

@@ -18,13 +18,14 @@ const held: Inputs = {
   revision: 1,
   resources: new Map([['Service default/cart', { key: { kind: 'Service', ...cart }, version: 'v', spec: {} }]]),
   endpoints: new Map([['default/cart', new Map([['a', endpoint]])]]),
+  addresses: new Map([['default/cart', '127.200.0.1']]),
   absent: new Set(),
 };
 const problems = (push: Partial<Push__Output>) => {
   const result = applyPush(held, { ...empty, ...push });
   return 'problems' in result ? result.problems.map(({ path, message }) => `${path}: ${message}`) : [];
 };
-const change = (more: object) => [{ service: cart, added: [], removed: [], dropped: false, ...more }];
+const change = (more: object) => [{ service: cart, added: [], removed: [], dropped: false, localAddress: '', ...more }];
 
 test('an empty push changes the revision and shares all else', () => {
   const result = applyPush(held, empty);
@@ -71,4 +72,23 @@ test('every problem of a push is named', () => {
     'endpoints: of a service without a name',
     'absent: has no name',
   ]);
+});
+
+test('a service keeps its address on loopback until it is gone, or the control plane gives it another', () => {
+  const addresses = (push: Partial<Push__Output>) => {
+    const result = applyPush(held, { ...empty, ...push });
+    return 'inputs' in result ? [...result.inputs.addresses] : result;
+  };
+  expect(addresses({ endpoints: change({ added: [{ ...endpoint, id: 'b' }] }) })).toEqual([...held.addresses]);
+  expect(addresses({ endpoints: change({ localAddress: '127.200.0.2' }) })).toEqual([['default/cart', '127.200.0.2']]);
+  expect(addresses({ endpoints: change({ dropped: true }) })).toEqual([]);
+  expect(addresses({ absent: [cart] })).toEqual([]);
+  expect(addresses({ full: true })).toEqual([]);
+});
+
+test('an address that others can reach, or that is somebody else’s, is no address of a service', () => {
+  for (const localAddress of ['0.0.0.0', '127.0.0.1', '10.0.0.1', '::1', 'localhost'])
+    expect(problems({ endpoints: change({ localAddress }) })).toEqual([
+      `endpoints default/cart local_address: ${localAddress} is not in 127.128.0.0/9`,
+    ]);
 });

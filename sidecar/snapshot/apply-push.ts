@@ -1,3 +1,4 @@
+import { isServiceAddress } from '../../lib/service-address.ts';
 import { keyText, type ResourceKey, serviceKey } from '../../policies/resource.ts';
 import type { Endpoint__Output } from '../../proto/gen/weft/v1/Endpoint.ts';
 import type { EndpointChange__Output } from '../../proto/gen/weft/v1/EndpointChange.ts';
@@ -7,7 +8,13 @@ import type { ServiceKey__Output } from '../../proto/gen/weft/v1/ServiceKey.ts';
 import type { EndpointSpec, HeldResource, Inputs } from './inputs.ts';
 
 /** What a sidecar has that was told nothing yet. */
-export const noInputs: Inputs = { revision: 0, resources: new Map(), endpoints: new Map(), absent: new Set() };
+export const noInputs: Inputs = {
+  revision: 0,
+  resources: new Map(),
+  endpoints: new Map(),
+  addresses: new Map(),
+  absent: new Set(),
+};
 
 /** Why a push cannot be used. */
 export interface PushProblem {
@@ -29,8 +36,10 @@ export function applyPush(
   const resources = applyResources(base.resources, push, problems);
   const absent = new Set(push.absent.map(nameOf));
   const endpoints = applyEndpoints(base.endpoints, push.endpoints, absent, problems);
+  const addresses = applyAddresses(base.addresses, push.endpoints, absent, problems);
   if (push.absent.some((service) => nameOf(service) === '')) problems.push({ path: 'absent', message: 'has no name' });
-  return problems.length > 0 ? { problems } : { inputs: { revision: push.revision, resources, endpoints, absent } };
+  if (problems.length > 0) return { problems };
+  return { inputs: { revision: push.revision, resources, endpoints, addresses, absent } };
 }
 
 function applyResources(before: Inputs['resources'], push: Push__Output, problems: PushProblem[]): Inputs['resources'] {
@@ -75,6 +84,7 @@ function applyEndpoints(
       after.delete(name);
       continue;
     }
+    if (after.has(name) && added.length + removed.length === 0) continue;
     const byId = new Map(after.get(name));
     for (const id of removed) byId.delete(id);
     for (const endpoint of added) {
@@ -83,6 +93,26 @@ function applyEndpoints(
       else problems.push({ path: `endpoints ${name} ${endpoint.id}`, message: wrong });
     }
     after.set(name, byId);
+  }
+  return after;
+}
+
+function applyAddresses(
+  before: Inputs['addresses'],
+  changes: readonly EndpointChange__Output[],
+  absent: ReadonlySet<string>,
+  problems: PushProblem[],
+): Inputs['addresses'] {
+  const gone = [...absent, ...changes.filter(({ dropped }) => dropped).map(({ service }) => nameOf(service))];
+  const told = changes.filter(({ localAddress, dropped }) => localAddress !== '' && !dropped);
+  if (told.length === 0 && !gone.some((service) => before.has(service))) return before;
+  const after = new Map(before);
+  for (const service of gone) after.delete(service);
+  for (const { service, localAddress } of told) {
+    const name = nameOf(service);
+    // It becomes an address to listen at: never one that others can reach, or that is somebody else's.
+    if (isServiceAddress(localAddress)) after.set(name, localAddress);
+    else problems.push({ path: `endpoints ${name} local_address`, message: `${localAddress} is not in 127.128.0.0/9` });
   }
   return after;
 }

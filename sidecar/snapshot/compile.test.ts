@@ -12,6 +12,7 @@ const inputs = (resources: readonly { key: ReturnType<typeof key>; spec: unknown
   revision: 7,
   resources: new Map(resources.map((one) => [keyText(one.key), { ...one, version: 'v' }])),
   endpoints: new Map(),
+  addresses: new Map(),
   absent: new Set<string>(),
 });
 

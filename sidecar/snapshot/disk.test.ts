@@ -37,6 +37,7 @@ const savedOf = (revision: number, services = 2): Saved => {
         ]),
       ),
       endpoints: new Map(names.map((name) => [name, new Map(['a', 'b', 'c'].map((id) => [id, { id, ...endpoint }]))])),
+      addresses: new Map([['default/s0', '127.200.0.1']]),
       absent: new Set(['default/ghost']),
     },
     subscriptions: names,

@@ -49,6 +49,8 @@ interface Body {
   readonly revision: number;
   readonly resources: readonly HeldResource[];
   readonly endpoints: readonly (readonly [service: string, endpoints: readonly EndpointSpec[]])[];
+  /** Absent: written by a version that knew of none. */
+  readonly addresses?: readonly (readonly [service: string, address: string])[];
   readonly absent: readonly string[];
   readonly subscriptions: readonly string[];
 }
@@ -125,6 +127,7 @@ function encode({ inputs, subscriptions }: Saved, owner: string): Buffer {
     revision: inputs.revision,
     resources: [...inputs.resources.values()],
     endpoints: [...inputs.endpoints].map(([service, byId]) => [service, [...byId.values()]]),
+    addresses: [...inputs.addresses],
     absent: [...inputs.absent],
     subscriptions,
   };
@@ -149,6 +152,7 @@ function decode(bytes: Buffer, owner: string): Saved {
       revision: body.revision,
       resources: new Map(body.resources.map((resource) => [keyText(resource.key), resource])),
       endpoints: new Map(body.endpoints.map(([service, list]) => [service, new Map(list.map((one) => [one.id, one]))])),
+      addresses: new Map(body.addresses),
       absent: new Set(body.absent),
     },
     subscriptions: body.subscriptions,

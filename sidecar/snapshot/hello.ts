@@ -54,13 +54,13 @@ export function serviceKeyOf(service: string): ServiceKey {
   return { namespace: service.slice(0, slash), name: service.slice(slash + 1) };
 }
 
-function heldOf({ resources, endpoints }: Inputs): Pick<Hello, 'resources' | 'endpoints'> | undefined {
+function heldOf({ resources, endpoints, addresses }: Inputs): Pick<Hello, 'resources' | 'endpoints'> | undefined {
   let bytes = 0;
   const held: HeldEndpoint[] = [];
   for (const [name, byId] of endpoints) {
     const service = serviceKeyOf(name);
-    held.push({ service });
-    bytes += name.length + 32;
+    held.push({ service, localAddress: addresses.get(name) ?? '' });
+    bytes += name.length + 48;
     for (const { id, version } of byId.values()) {
       held.push({ service, id, version });
       bytes += name.length + id.length + version.length + 32;

@@ -28,6 +28,8 @@ export interface Inputs {
   readonly resources: ReadonlyMap<string, HeldResource>;
   /** By `namespace/name`, then by endpoint id. A service that is here with no endpoint is known to have none. */
   readonly endpoints: ReadonlyMap<string, ReadonlyMap<string, EndpointSpec>>;
+  /** Where services are on loopback, by `namespace/name`, as far as that is known: each at an address of its own. */
+  readonly addresses: ReadonlyMap<string, string>;
   /** Subscribed services that exist nowhere, as `namespace/name`. */
   readonly absent: ReadonlySet<string>;
 }

@@ -82,6 +82,7 @@ test('a configuration with a problem is refused as a whole, and the last good on
     revision: 2,
     resources: new Map([['HTTPRoute default/bad', { key, version: '1', spec: { rules: 7 } }]]),
     endpoints: new Map([['default/web', new Map()]]),
+    addresses: new Map(),
     absent: new Set(),
   });
   expect(issues.map(({ path }) => path).join()).toContain('HTTPRoute default/bad');

@@ -5,6 +5,7 @@ import { EndpointTable, type EndpointView, told } from '../../control-plane/snap
 import { MeshIndex } from '../../control-plane/snapshots/mesh-index.ts';
 import { Scopes } from '../../control-plane/snapshots/scopes.ts';
 import { manualClock } from '../../lib/clock.ts';
+import { allotAddresses } from '../../lib/service-address.ts';
 import { keyOf, meshTarget, type Resource } from '../../policies/resource.ts';
 import type { Push } from '../../proto/gen/weft/v1/Push.ts';
 import { weftProto } from '../../proto/load.ts';
@@ -39,6 +40,7 @@ const step = fc.oneof(
     id: fc.constantFrom('1', '2'),
     port: fc.integer({ min: 0, max: 2 }),
   }),
+  fc.record({ do: fc.constant('address' as const), name }),
   fc.record({ do: fc.constant('subscribe' as const), names: fc.array(name) }),
   fc.record({ do: fc.constantFrom('send' as const, 'answer' as const, 'reconnect' as const) }),
 );
@@ -55,6 +57,7 @@ const heldOf = (inputs: Inputs): Held => ({
   services: new Map(
     [...inputs.endpoints].map(([of, byId]): [string, EndpointView] => [of, { generation: told, byId }]),
   ),
+  addresses: inputs.addresses,
   roots: '',
 });
 
@@ -65,6 +68,7 @@ class Model {
   readonly #index = new MeshIndex(testKinds);
   readonly #scopes = new Scopes(this.#index);
   readonly #member = { onScope: (scope: ReturnType<Scopes['join']>) => this.#subscription.want(scope, this.#revision) };
+  readonly #addresses = new Map<string, string>();
   #revision = 1;
   #subscriptions: string[] = [];
   #subscription = new Subscription(this.#scopes.join(this.#member, key('web'), []), holdsNothing, 0);
@@ -77,6 +81,9 @@ class Model {
     else if (todo.do === 'endpoint') {
       if (todo.port === 0) this.#registry.remove(key(todo.name), todo.id);
       else this.#registry.add(todo.name, todo.id, todo.port);
+      this.#subscription.touch(key(todo.name));
+    } else if (todo.do === 'address') {
+      this.#addresses.set(key(todo.name), allotAddresses([key(todo.name)]).get(key(todo.name))!);
       this.#subscription.touch(key(todo.name));
     } else if (todo.do === 'subscribe') {
       this.#subscriptions = todo.names.map(key);
@@ -139,6 +146,7 @@ class Model {
         const choice = this.#table.resolve(service, held, () => false);
         return choice.view.byId.size > 0 || this.#index.declares(service) ? choice : undefined;
       },
+      address: (service) => this.#addresses.get(service) ?? '',
     };
   }
 }

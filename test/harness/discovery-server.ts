@@ -7,10 +7,12 @@ import {
   discoveryServerOptions,
   discoveryService,
 } from '../../control-plane/discovery/server.ts';
+import { Addresses } from '../../control-plane/registry/addresses.ts';
 import { openEmbeddedStore } from '../../control-plane/store/embedded.ts';
 import type { Mutation } from '../../control-plane/store/store.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLog } from '../../lib/log.ts';
+import { seededRandom } from '../../lib/random.ts';
 import { keyOf, type Resource } from '../../policies/resource.ts';
 import { testKinds, testRegistry } from './discovery-fixtures.ts';
 
@@ -18,18 +20,25 @@ export type DiscoveryServer = Awaited<ReturnType<typeof startDiscoveryServer>>;
 
 /**
  * Discovery with a real store and a real gRPC server, without TLS: who is calling is what the client gives as authority.
- * `dir` and `port` of an earlier one make a restart.
+ * `dir` and `port` of an earlier one make a restart. `allotting`: services get addresses on loopback.
  */
 export async function startDiscoveryServer(
-  options: Partial<DiscoveryOptions> & { dir?: string; port?: number; serverCredentials?: ServerCredentials } = {},
+  options: Partial<DiscoveryOptions> & {
+    dir?: string;
+    port?: number;
+    serverCredentials?: ServerCredentials;
+    allotting?: boolean;
+  } = {},
 ) {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'weft-discovery-')));
   const { clock = systemClock, log = silentLog } = options;
   const store = await openEmbeddedStore({ dir, clock, log });
   const registry = testRegistry();
+  const addresses = new Addresses({ vault: store.vault, clock, random: seededRandom(1), log });
   const service = discoveryService({
     store,
     registry,
+    addresses: options.allotting ? addresses : { of: () => '', subscribe: () => () => undefined },
     sidecars: registry,
     kinds: testKinds,
     identify: (call) => ({ trustDomain: 'weft.test', namespace: 'default', service: call.getHost() }),
@@ -69,6 +78,7 @@ export async function startDiscoveryServer(
     async stop() {
       service.close();
       server.forceShutdown();
+      await addresses.close();
       await store.close();
     },
     async close() {

@@ -28,6 +28,8 @@ export interface TestConfig {
   /** Resources as users write them. */
   readonly yaml?: string;
   readonly absent?: readonly string[];
+  /** Where services are on loopback, by name (in namespace `default`) or `namespace/name`. */
+  readonly addresses?: Readonly<Record<string, string>>;
 }
 
 export interface TestSidecarOptions extends TestConfig {
@@ -210,7 +212,7 @@ function recorded(
 
 /** What a sidecar would have been told, for a test that changes some of it. */
 export async function inputsOf(
-  { services = {}, yaml = '', absent = [] }: TestConfig,
+  { services = {}, yaml = '', absent = [], addresses = {} }: TestConfig,
   revision: number,
 ): Promise<Inputs> {
   const parsed = parseDocuments(yaml, 'test.yaml', await loadSchemas());
@@ -225,7 +227,8 @@ export async function inputsOf(
     const specs = list.map(specOf);
     endpoints.set(keyed(name), new Map(specs.map((spec) => [spec.id, spec])));
   }
-  return { revision, resources, endpoints, absent: new Set(absent) };
+  const local = new Map(Object.entries(addresses).map(([name, address]) => [keyed(name), address]));
+  return { revision, resources, endpoints, addresses: local, absent: new Set(absent) };
 }
 
 const keyed = (name: string): string => (name.includes('/') ? name : `default/${name}`);

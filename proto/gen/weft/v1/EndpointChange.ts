@@ -8,6 +8,7 @@ export interface EndpointChange {
   'added'?: (_weft_v1_Endpoint)[];
   'removed'?: (string)[];
   'dropped'?: (boolean);
+  'localAddress'?: (string);
 }
 
 export interface EndpointChange__Output {
@@ -15,4 +16,5 @@ export interface EndpointChange__Output {
   'added': (_weft_v1_Endpoint__Output)[];
   'removed': (string)[];
   'dropped': (boolean);
+  'localAddress': (string);
 }

@@ -6,10 +6,12 @@ export interface HeldEndpoint {
   'service'?: (_weft_v1_ServiceKey | null);
   'id'?: (string);
   'version'?: (string);
+  'localAddress'?: (string);
 }
 
 export interface HeldEndpoint__Output {
   'service': (_weft_v1_ServiceKey__Output | null);
   'id': (string);
   'version': (string);
+  'localAddress': (string);
 }
