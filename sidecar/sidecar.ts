@@ -75,18 +75,18 @@ export async function startSidecar(
         : own(await fileCredentials({ ...config.certificates, clock, log }));
     const credentials = files?.live ?? identity?.live;
     let control: Control | undefined;
-    const traffic = {
     let pages: AdminParts | undefined;
     const readPage = async (target: string): Promise<Answer> =>
       pages === undefined ? problem(503, 'NOT_READY', 'this sidecar is starting') : answerTo(pages, 'GET', target);
+    const traffic = {
       ...config,
       limits: limitsHere(config.limits, config.concurrency),
       // From a file all is known at once; a control plane may still be hearing of the other sidecars itself.
       endpointGraceMs: source.from === 'control-plane' ? ENDPOINT_GRACE_MS : 0,
       credentials,
       resolve: (service: string) => control?.subscribe(service),
-      telemetry,
       readPage: source.from === 'control-plane' ? readPage : undefined,
+      telemetry,
       clock,
       random,
       log,

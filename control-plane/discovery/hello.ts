@@ -107,6 +107,7 @@ function parseHeld(hello: Hello__Output): Held {
     const ids = endpoints.get(key) ?? new Map<string, { version: string }>();
     endpoints.set(key, ids);
     if (id !== '') ids.set(id, { version });
+    if (localAddress !== '') addresses.set(key, localAddress);
   }
   const services = new Map<string, EndpointView>();
   for (const [key, byId] of endpoints) services.set(key, { generation: told, byId });
@@ -121,4 +122,3 @@ function parseService(key: ServiceKey__Output | null): string {
 function check(good: boolean, rule: string): void {
   if (!good) throw new Refusal('INVALID_ARGUMENT', rule);
 }
-    if (localAddress !== '') addresses.set(key, localAddress);

@@ -47,9 +47,9 @@ export interface TestSidecarOptions extends TestConfig {
   readonly mtls?: DataPlaneOptions['mtls'];
   readonly credentials?: DataPlaneOptions['credentials'];
   readonly resolve?: (service: string) => Promise<void> | undefined;
+  readonly readPage?: DataPlaneOptions['readPage'];
   readonly appTimeoutMs?: number;
   readonly endpointGraceMs?: number;
-  readonly readPage?: DataPlaneOptions['readPage'];
   readonly maxRequestBody?: number;
   /** Those that differ from the defaults. */
   readonly limits?: Partial<Limits>;
@@ -124,9 +124,9 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
       upgrades: new Set(options.upgrades ?? ['websocket']),
       limits: { ...defaultLimits, ...options.limits },
       resolve: options.resolve ?? (() => undefined),
+      readPage: options.readPage,
       telemetry: recorded(telemetry, records, connections, counts),
       clock,
-      readPage: options.readPage,
       random: seededRandom(1),
       log,
     },
