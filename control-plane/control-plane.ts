@@ -32,6 +32,7 @@ import { openEmbeddedStore } from './store/embedded.ts';
 import type { Store } from './store/store.ts';
 import { telemetryService } from './telemetry/ingest.ts';
 import { inSpan, startTracing } from './telemetry/tracing.ts';
+import { untilStore } from './until-store.ts';
 
 export interface ControlPlane {
   /** Where sidecars connect; ports of 0 are replaced by those that were chosen. */
@@ -44,13 +45,24 @@ export interface ControlPlane {
 }
 
 /**
- * Puts the control plane together: each part gets what it needs and knows no other. Resolves when sidecars and people are
- * served, which is not before the store has been read. Throws when a part cannot start, with nothing left running.
+ * Starts a control plane. Resolves when sidecars and people are served, which is not before the store has been read: Consul
+ * is waited for, until `signal` is given. Throws when a part cannot start, with nothing left running.
  */
-export async function startControlPlane(
+export function startControlPlane(
   config: ControlPlaneConfig,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { signal = new AbortController().signal, ...parts }: Parts & { readonly signal?: AbortSignal },
 ): Promise<ControlPlane> {
+  const start = () => assemble(config, parts);
+  return config.store.kind === 'consul' ? untilStore(start, { ...parts, signal }) : start();
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Puts it together: each part gets what it needs and knows no other. */
+async function assemble(config: ControlPlaneConfig, { clock, log }: Parts): Promise<ControlPlane> {
   const closers: (() => Promise<void> | void)[] = [];
   const own = <T extends { close(): Promise<void> | void }>(part: T): T => {
     closers.push(() => part.close());
@@ -129,7 +141,7 @@ export async function startControlPlane(
   }
 }
 
-function openStore(config: ControlPlaneConfig, common: { readonly clock: Clock; readonly log: Log }): Promise<Store> {
+function openStore(config: ControlPlaneConfig, common: Parts): Promise<Store> {
   const { store, stateDir } = config;
   return store.kind === 'consul'
     ? openConsulStore({ ...store, ...common })
@@ -140,7 +152,7 @@ function openStore(config: ControlPlaneConfig, common: { readonly clock: Clock; 
 function catalogSources(
   { store, grpc, stateDir, trustDomain }: ControlPlaneConfig,
   own: SidecarSource,
-  common: { readonly clock: Clock; readonly log: Log },
+  common: Parts,
 ): Source[] {
   if (store.kind !== 'consul') return [];
   // The same after a restart, so that it takes over what it registered before, and another one for each control plane.

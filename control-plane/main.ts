@@ -20,10 +20,10 @@ export async function runControlPlane(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
-  // Heard from the first moment on: a signal during the start ends it as soon as it has come up.
-  const told = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
-  });
+  // Heard from the first moment on: a signal during the start ends it as soon as it has come up, or waits for no store.
+  const ending = new AbortController();
+  const told = new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort());
   try {
     const config = readControlPlaneConfig(argv, env);
     if (config === 'help') {
@@ -33,7 +33,7 @@ export async function runControlPlane(
     // What gRPC would write to the console by itself comes to us as errors too.
     setLogVerbosity(logVerbosity.NONE);
     const log = jsonLog({ level: config.logLevel });
-    const { api, grpc, close } = await startControlPlane(config, { clock: systemClock, log });
+    const { api, grpc, close } = await startControlPlane(config, { clock: systemClock, log, signal: ending.signal });
     const http = 'path' in api ? formatAddress(api) : `http://${formatAddress(api)}`;
     const addresses = { api: http, grpc: formatAddress(grpc) };
     // A line for each address where people look on; one for programs where one of them does.
@@ -48,6 +48,7 @@ export async function runControlPlane(
     await close();
     return 0;
   } catch (error) {
+    if (ending.signal.aborted) return 0;
     const lines = error instanceof InvalidInput ? error.issues.map(formatIssue) : [messageOf(error)];
     for (const line of lines) process.stderr.write(`weft control-plane: ${line}\n`);
     return error instanceof InvalidInput ? 2 : 3;

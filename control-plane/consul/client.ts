@@ -147,9 +147,21 @@ function consulError(thrown: unknown, address: string): ConsulError {
     const text = Buffer.isBuffer(body) || typeof body === 'string' ? String(body).trim().slice(0, 300) : '';
     // Without a leader nothing was even proposed; any other 5xx may come after the write.
     const kind = status < 500 || status === 503 || /no cluster leader/i.test(text) ? 'refused' : 'unknown';
-    const message = `Consul at ${address} answered ${status}${text === '' ? '' : `: ${text}`}`;
+    const message = `Consul at ${address} answered ${status}${text === '' ? '' : `: ${text}`}${adviceOn(status, text)}`;
     return new ConsulError(kind, message, { status, body, cause: thrown });
   }
   const kind = code !== undefined && neverSent.has(code) ? 'unreachable' : 'unknown';
-  return new ConsulError(kind, `Consul at ${address} cannot be reached: ${messageOf(thrown)}`, { cause: thrown });
+  const advice = kind === 'unreachable' ? '; start it, or check --consul-address' : '';
+  return new ConsulError(kind, `Consul at ${address} cannot be reached: ${messageOf(thrown)}${advice}`, {
+    cause: thrown,
+  });
+}
+
+/** What to do about an answer that is no better the next time. */
+function adviceOn(status: number, text: string): string {
+  if (status === 403)
+    return '; the ACL token is missing, revoked or may not do this: put one into --consul-token-file that may write keys and register services, and restart';
+  if (/no cluster leader/i.test(text))
+    return '; more than half of its servers must run and reach each other: look at them with `consul operator raft list-peers`';
+  return '';
 }
