@@ -44,6 +44,12 @@ export const sidecarOptions = {
   namespace: name('the namespace of the service', 'default'),
   instance: text('what this instance is called in the registry; unique', 'NAME'),
   app: address('where the service itself listens'),
+  port: whole(
+    'port by which others name the service, without a resource of it; 0: that of --app, else 80',
+    0,
+    65535,
+    0,
+  ),
   ...appHealthOptions,
   inbound: address('where other sidecars come in', '127.0.0.1:15006'),
   outbound: address('where the service sends its requests to others', '127.0.0.1:15001'),
@@ -84,6 +90,8 @@ export interface SidecarConfig {
   readonly serviceKey: string;
   readonly instance: string;
   readonly app: Address;
+  /** By which others name the service, where it has no resource. */
+  readonly port: number;
   readonly appHealth: AppHealth;
   readonly inbound: Address;
   readonly outbound: Address;
@@ -147,6 +155,7 @@ export function readSidecarConfig(
     serviceKey: serviceKey(namespace, service),
     instance: values.instance ?? `${service}-${randomUUID().slice(0, 8)}`,
     app: values.app!,
+    port: values.port! || portOf(values.app!),
     appHealth: appHealthOf(values),
     inbound: values.inbound!,
     outbound: values.outbound!,
@@ -174,6 +183,8 @@ export function readSidecarConfig(
     exitWithStdin: values['exit-with-stdin'] ?? false,
   });
 }
+
+const portOf = (app: Address): number => ('port' in app && app.port > 0 ? app.port : 80);
 
 type Given = Values<typeof sidecarOptions>;
 

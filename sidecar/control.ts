@@ -49,7 +49,7 @@ export async function startControlIdentity(
 
 export interface Control {
   subscribe(service: string): Promise<void>;
-  setReady(ready: boolean): void;
+  setReady(ready: boolean, reason: string): void;
   status(): DiscoveryStatus;
   close(): Promise<void>;
 }
@@ -86,6 +86,7 @@ export async function startControl(
       version,
       locality: config.locality,
       weight: config.weight,
+      declared: declaredBy(config),
     },
     accept: accepted(dataPlane, log),
     disk,
@@ -105,6 +106,12 @@ export async function startControl(
   return { ...bound(discovery), close: () => closeAll(discovery, reports, disk) };
 }
 
+/** What the first octets are to tell is not said beforehand. */
+const declaredBy = ({ port, appProtocol }: SidecarConfig) => ({
+  port,
+  protocol: appProtocol === 'auto' || appProtocol === 'detect' ? '' : appProtocol,
+});
+
 /** The data plane's word on inputs, with a line in the log for either outcome. */
 const accepted =
   (dataPlane: DataPlane, log: Log) =>
@@ -121,7 +128,7 @@ const accepted =
 
 const bound = (discovery: Discovery): Omit<Control, 'close'> => ({
   subscribe: (service) => discovery.subscribe(service),
-  setReady: (ready) => discovery.setReady(ready),
+  setReady: (ready, reason) => discovery.setReady(ready, reason),
   status: () => discovery.status(),
 });
 

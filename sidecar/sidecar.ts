@@ -108,7 +108,10 @@ export async function startSidecar(
         appProblem,
       });
     const ready = (): { ready: boolean; reason: string } => readyWith(probe.problem());
-    const tellReady = (): void => control?.setReady(ready().ready);
+    const tellReady = (): void => {
+      const now = ready();
+      control?.setReady(now.ready, now.reason);
+    };
     // The control plane is not told of an overload: the load would go to the others, and take them down, too.
     const readyUnderLoad = (): { ready: boolean; reason: string } => {
       const level = telemetry.overloadLevel();

@@ -2,10 +2,12 @@ import { isIP } from 'node:net';
 import type { Identity } from '../../lib/spiffe.ts';
 import { isName } from '../../lib/spiffe.ts';
 import { keyText, serviceKey } from '../../policies/resource.ts';
+import { protocols } from '../../policies/service/spec.ts';
 import type { Hello__Output } from '../../proto/gen/weft/v1/Hello.ts';
 import type { Nack__Output } from '../../proto/gen/weft/v1/Nack.ts';
 import type { ResourceKey__Output } from '../../proto/gen/weft/v1/ResourceKey.ts';
 import type { ServiceKey__Output } from '../../proto/gen/weft/v1/ServiceKey.ts';
+import type { Declared } from '../registry/registry.ts';
 import { type EndpointView, told } from '../snapshots/endpoints.ts';
 import { Refusal } from './refusal.ts';
 import type { Held, Problem } from './subscription.ts';
@@ -22,6 +24,10 @@ export interface SidecarHello {
   readonly locality: string;
   readonly weight: number;
   readonly ready: boolean;
+  /** Why it is not. */
+  readonly reason: string;
+  /** What it says of its service; undefined where it was not told. */
+  readonly declared: Declared | undefined;
   readonly subscriptions: readonly string[];
   readonly held: Held;
   readonly revision: number;
@@ -30,6 +36,7 @@ export interface SidecarHello {
 const maxSubscriptions = 1000;
 const maxProblems = 20;
 const maxProblemText = 1000;
+const maxReason = 200;
 
 /**
  * Reads the first message of a stream. Throws a Refusal: PERMISSION_DENIED when it names another service than the
@@ -47,6 +54,7 @@ export function parseHello(hello: Hello__Output, identity: Identity, peer: strin
   check(/^[\w.+-]{0,64}$/.test(weftVersion), 'weft_version: at most 64 letters, digits and . _ + -');
   check(/^[\w./-]{0,128}$/.test(locality), 'locality: at most 128 letters, digits and . _ / -');
   check(/^[\x21-\x7e]{0,256}$/.test(adminAddress), 'admin_address: at most 256 visible ASCII characters');
+  check(hello.servicePort <= 65535, 'service_port: at most 65535');
   check(weight <= 10_000, 'weight: at most 10000');
   check(Number.isSafeInteger(revision), 'revision: below 2^53');
   return {
@@ -58,6 +66,8 @@ export function parseHello(hello: Hello__Output, identity: Identity, peer: strin
     locality,
     weight,
     ready: hello.ready,
+    reason: parseReason(hello.unreadyReason),
+    declared: parseDeclared(hello),
     subscriptions: parseServices(hello.subscriptions),
     held: parseHeld(hello),
     revision,
@@ -78,6 +88,15 @@ export function parseProblems(nack: Nack__Output): readonly Problem[] {
     message: message.slice(0, maxProblemText),
   }));
   return problems.length > 0 ? problems : [{ resource: '', path: '', message: 'the sidecar gave no reason' }];
+}
+
+/** One line that neither a terminal nor a page obeys. */
+export const parseReason = (text: string): string => text.slice(0, maxReason).replace(/[^\x20-\x7e]/g, '?');
+
+/** A protocol that this version does not know is as good as none: what callers are not told, they find out. */
+function parseDeclared({ servicePort: port, serviceProtocol }: Hello__Output): Declared | undefined {
+  const protocol = protocols.find((one) => one === serviceProtocol) ?? '';
+  return port === 0 ? undefined : { port, protocol };
 }
 
 /** A sidecar that listens on every address is reached where its stream comes from. */

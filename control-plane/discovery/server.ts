@@ -176,7 +176,7 @@ class Discovery implements StreamHost {
     this.#streams.get(key)?.refuse(new Refusal('UNAVAILABLE', 'the same instance has connected again'));
     this.#admission.enter(stream.hello.service);
     this.#streams.set(key, stream);
-    this.#instances.update(stream.hello, stream.identity, stream.ready);
+    this.#instances.update(stream.hello, stream.identity, stream.ready, stream.reason);
     this.proxies.connected(stream);
   }
 
@@ -189,7 +189,7 @@ class Discovery implements StreamHost {
     this.#scopes.leave(stream);
     this.#pump.forget(stream);
     this.#admission.leave(service);
-    this.#instances.leave(service, instance);
+    this.#instances.leave(stream.hello, stream.ready);
     this.proxies.disconnected(stream, this.revision);
     this.log.info('discovery.disconnected', { sidecar: formatSpiffe(stream.identity), instance });
   }
@@ -231,7 +231,7 @@ class Discovery implements StreamHost {
   }
 
   readiness(stream: Stream): void {
-    this.#instances.update(stream.hello, stream.identity, stream.ready);
+    this.#instances.update(stream.hello, stream.identity, stream.ready, stream.reason);
     this.proxies.changed();
   }
 

@@ -8,7 +8,7 @@ import type { FromSidecar__Output } from '../../proto/gen/weft/v1/FromSidecar.ts
 import type { EndpointWatcher } from '../snapshots/endpoints.ts';
 import type { Scope } from '../snapshots/scope.ts';
 import type { ScopeMember } from '../snapshots/scopes.ts';
-import { parseHello, parseProblems, parseServices, type SidecarHello } from './hello.ts';
+import { parseHello, parseProblems, parseReason, parseServices, type SidecarHello } from './hello.ts';
 import type { TokenBucket } from './limits.ts';
 import type { LiveProxy } from './proxies.ts';
 import { Refusal } from './refusal.ts';
@@ -47,6 +47,7 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
   #hello: SidecarHello | undefined;
   #subscriptions: readonly string[] = [];
   #ready = false;
+  #reason = '';
   #subscription: Subscription | undefined;
   #cancelWait: (() => void) | undefined;
   #span: Span | undefined;
@@ -85,6 +86,11 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
 
   get ready(): boolean {
     return this.#ready;
+  }
+
+  /** Why it is not ready, as it says. */
+  get reason(): string {
+    return this.#reason;
   }
 
   get state(): SyncState {
@@ -159,6 +165,7 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
     else if (nack) this.#refused(nack.nonce, parseProblems(nack));
     else if (state) {
       this.#ready = state.ready;
+      this.#reason = parseReason(state.reason);
       this.#host.readiness(this);
     }
     // Anything else is from a later version, and says nothing that this one could act on.
@@ -170,6 +177,7 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
     this.#hello = hello;
     this.#subscriptions = hello.subscriptions;
     this.#ready = hello.ready;
+    this.#reason = hello.reason;
     this.#log = this.#log.with({ instance: hello.instance });
     this.#host.entered(this);
     // A log that is behind the sidecar's belongs to a control plane that has still to read on. One that stays behind was

@@ -1,8 +1,5 @@
 import { canonicalJson, contentHash } from '../../lib/canonical.ts';
-import type { RegistryEndpoint } from './registry.ts';
-
-/** An endpoint as a source learns of it. */
-export type Found = Omit<RegistryEndpoint, 'source' | 'version'>;
+import type { Found, RegistryEndpoint } from './registry.ts';
 
 const none: readonly RegistryEndpoint[] = [];
 
@@ -59,8 +56,8 @@ export class Known {
     for (const watcher of [...this.#watchers]) watcher(service);
   }
 
-  #versioned({ id, address, port, weight, identity, locality }: Found): RegistryEndpoint {
-    const endpoint = { id, address, port, weight, identity, locality };
+  #versioned({ id, address, port, weight, identity, locality, declared }: Found): RegistryEndpoint {
+    const endpoint = { id, address, port, weight, identity, locality, ...(declared === undefined ? {} : { declared }) };
     return { ...endpoint, source: this.#source, version: contentHash(canonicalJson(endpoint)) };
   }
 }

@@ -39,7 +39,7 @@ export function startAppProbe(app: Address, health: AppHealth, clock: Clock, cha
     const before = problem;
     if (found === undefined) problem = '';
     else if (down) problem = `the app ${found.text}`;
-    if (!known || (before === '') !== (problem === '')) {
+    if (!known || before !== problem) {
       known = true;
       changed();
     }

@@ -46,8 +46,8 @@ export interface Discovery {
    * in any case within 5 s: look at the snapshot again. Never rejects. At once for what is known already.
    */
   subscribe(service: string): Promise<void>;
-  /** Whether this instance takes requests. False before a drain. */
-  setReady(ready: boolean): void;
+  /** Whether this instance takes requests, and why not. False before a drain. */
+  setReady(ready: boolean, reason?: string): void;
   status(): DiscoveryStatus;
   /** Resolves with the first inputs in force, from the control plane or from disk. */
   readonly synced: Promise<void>;
@@ -77,7 +77,7 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
   const client = new Client(options);
   return {
     subscribe: (service) => client.subscribe(service),
-    setReady: (ready) => client.setReady(ready),
+    setReady: (ready, reason) => client.setReady(ready, reason),
     status: () => client.status(),
     synced: client.synced,
     close: () => client.close(),
@@ -94,6 +94,7 @@ class Client {
   #failures = 0;
   #cancelBackoff: (() => void) | undefined;
   #ready = false;
+  #reason = '';
   #rootsVersion = '';
   #since: number;
   #lastPushMs: number | undefined;
@@ -118,10 +119,11 @@ class Client {
     return this.#closed ? Promise.resolve() : this.#subscriptions.add(service, this.#inputs);
   }
 
-  setReady(ready: boolean): void {
-    if (this.#ready === ready) return;
+  setReady(ready: boolean, reason = ''): void {
+    if (this.#ready === ready && this.#reason === reason) return;
     this.#ready = ready;
-    this.#session?.stream.send({ state: { ready } });
+    this.#reason = reason;
+    this.#session?.stream.send({ state: { ready, reason } });
   }
 
   status(): DiscoveryStatus {
@@ -179,6 +181,7 @@ class Client {
       inputs: this.#inputs,
       subscriptions: this.#subscriptions.list(),
       ready: this.#ready,
+      reason: this.#reason,
       rootsVersion: this.#rootsVersion,
     });
     const session: Session = {

@@ -17,6 +17,8 @@ export interface HelloFacts {
   readonly locality?: string;
   /** 1 unless told otherwise; 0 takes no traffic. */
   readonly weight?: number;
+  /** By which others name the service, and what it speaks ('' when nobody has said), where no Service resource says it. */
+  readonly declared?: { readonly port: number; readonly protocol: string };
 }
 
 /** Hello with what is held must fit into the 4 MiB that a control plane takes; estimated from above. */
@@ -29,6 +31,8 @@ export function helloMessage(
     readonly inputs: Inputs;
     readonly subscriptions: readonly string[];
     readonly ready: boolean;
+    /** Why it is not ready. */
+    readonly reason: string;
     readonly rootsVersion: string;
   },
 ): Hello {
@@ -44,6 +48,9 @@ export function helloMessage(
     weight: facts.weight ?? 1,
     subscriptions: now.subscriptions.map(serviceKeyOf),
     ready: now.ready,
+    unreadyReason: now.reason,
+    servicePort: facts.declared?.port ?? 0,
+    serviceProtocol: facts.declared?.protocol ?? '',
     rootsVersion: now.rootsVersion,
     ...(held === undefined ? { revision: 0 } : { revision: now.inputs.revision, ...held }),
   };

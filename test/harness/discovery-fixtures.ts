@@ -96,6 +96,9 @@ export function testRegistry(): SidecarSource & { add(name: string, id: string, 
       byId.set(endpoint.id, { ...endpoint, source: 'sidecar', version: contentHash(JSON.stringify(endpoint)) });
       tell(name);
     },
+    putUnready: (name, endpoint) => source.remove(name, endpoint.id),
+    unready: () => [],
+    onUnready: () => () => {},
     remove(name, id) {
       if (!services.get(name)?.delete(id)) return;
       if (services.get(name)?.size === 0) services.delete(name);

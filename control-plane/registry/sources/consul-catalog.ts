@@ -19,6 +19,8 @@ export interface Registration {
   readonly address: string;
   readonly port: number;
   readonly meta: Readonly<Record<string, string>>;
+  /** Why it takes no requests; '' when it does. */
+  readonly problem: string;
 }
 
 /** The keys of our service metadata. */
@@ -29,6 +31,8 @@ export const metaKey = {
   controlPlane: 'weft-control-plane',
   endpoint: 'weft-endpoint',
   weight: 'weft-weight',
+  port: 'weft-port',
+  protocol: 'weft-protocol',
 } as const;
 
 const ttl = '15s';
@@ -97,18 +101,20 @@ export class ConsulCatalog {
     return { value: instances, index };
   }
 
-  /** Registers a service at the agent, passing for one TTL; replaces one of the same id. */
-  async register({ id, name, address, port, meta }: Registration): Promise<void> {
+  /** Registers a service at the agent, for one TTL; replaces one of the same id. */
+  async register({ id, name, address, port, meta, problem }: Registration): Promise<void> {
     const check = {
       name: 'weft',
       ttl,
-      status: 'passing',
+      status: problem === '' ? 'passing' : 'critical',
       deregistercriticalserviceafter: deregisterAfter,
       timeout: '',
     };
     await this.#client.request((consul, options) =>
       consul.agent.service.register({ id, name, address, port, meta: { ...meta }, check, ...options }),
     );
+    // One that was there already has kept the state of its check.
+    await this.check(id, problem);
   }
 
   async deregister(id: string): Promise<void> {
@@ -119,10 +125,15 @@ export class ConsulCatalog {
     }
   }
 
-  /** Passes the check of a service for one more TTL. False when the agent does not know it. */
-  async pass(id: string): Promise<boolean> {
+  /** Passes the check of a service for one more TTL, or fails it. False when the agent does not know it. */
+  async check(id: string, problem: string): Promise<boolean> {
+    const of = { id: `service:${id}`, note: problem };
     try {
-      await this.#client.request((consul, options) => consul.agent.check.pass({ id: `service:${id}`, ...options }));
+      await this.#client.request((consul, options) =>
+        problem === ''
+          ? consul.agent.check.pass({ ...of, ...options })
+          : consul.agent.check.fail({ ...of, ...options }),
+      );
       return true;
     } catch (thrown) {
       if (isGone(thrown)) return false;

@@ -3,10 +3,11 @@ import { messageOf } from '../../../lib/errors.ts';
 import type { Log } from '../../../lib/log.ts';
 import type { Random } from '../../../lib/random.ts';
 import { formatSpiffe } from '../../../lib/spiffe.ts';
+import { protocols } from '../../../policies/service/spec.ts';
 import { startBlockingQuery } from '../../consul/blocking-query.ts';
 import { pause } from '../../consul/pause.ts';
-import type { Found, Known } from '../known.ts';
-import type { Source } from '../registry.ts';
+import type { Known } from '../known.ts';
+import type { Declared, Found, Source } from '../registry.ts';
 import { type CatalogInstance, type ConsulCatalog, catalogName, metaKey, serviceOf } from './consul-catalog.ts';
 
 /** Blocking queries under way at a time; an agent takes 200 connections from one address. */
@@ -108,7 +109,7 @@ export class ConsulImporter {
       // Backwards: Consul has begun another life, so it is asked for everything anew.
       followed.index = answer.index < index ? 0 : answer.index;
       if (answer.index === index || this.#followed.get(name) !== followed) return;
-      followed.found = answer.value.flatMap((each) => this.#found(followed.service, each) ?? []);
+      followed.found = withPort(answer.value.flatMap((each) => this.#found(followed.service, each) ?? []));
       this.#publish(followed);
     } catch (thrown) {
       if (signal.aborted) return;
@@ -141,6 +142,7 @@ export class ConsulImporter {
       weight: Number.isInteger(weft) && weft >= 0 ? weft : weight,
       identity,
       locality: meta[metaKey.locality] ?? '',
+      declared: declaredIn(meta),
     };
   }
 
@@ -154,4 +156,17 @@ export class ConsulImporter {
     // Two control planes have the same sidecar while it moves from one to the other.
     known.replace(service, [...new Map(used.map((each) => [each.id, each])).values()]);
   }
+}
+
+/** Others in the catalog are named by the port that they have, if all of them have the same. */
+function withPort(found: readonly Found[]): readonly Found[] {
+  const ports = new Set(found.flatMap(({ identity, port }) => (identity === '' ? port : [])));
+  const [port = 80] = ports.size === 1 ? ports : [];
+  return found.map((each) => (each.identity === '' ? { ...each, declared: { port, protocol: '' } } : each));
+}
+
+function declaredIn(meta: CatalogInstance['meta']): Declared | undefined {
+  const port = Number(meta[metaKey.port]);
+  const protocol = protocols.find((one) => one === meta[metaKey.protocol]) ?? '';
+  return Number.isInteger(port) && port > 0 && port <= 65535 ? { port, protocol } : undefined;
 }

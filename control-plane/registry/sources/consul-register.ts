@@ -1,10 +1,10 @@
-import { contentHash } from '../../../lib/canonical.ts';
+import { canonicalJson, contentHash } from '../../../lib/canonical.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { messageOf } from '../../../lib/errors.ts';
 import type { Log } from '../../../lib/log.ts';
 import type { Random } from '../../../lib/random.ts';
 import { pause } from '../../consul/pause.ts';
-import type { RegistryEndpoint, Source } from '../registry.ts';
+import type { Found, SidecarSource } from '../registry.ts';
 import { type ConsulCatalog, catalogName, metaKey, passMs, type Registration } from './consul-catalog.ts';
 
 /** Requests to the agent at a time. */
@@ -12,7 +12,7 @@ const parallel = 16;
 
 export interface RegistrarOptions {
   readonly catalog: ConsulCatalog;
-  readonly own: Source;
+  readonly own: SidecarSource;
   /** Names this control plane. */
   readonly instance: string;
   readonly clock: Clock;
@@ -21,13 +21,13 @@ export interface RegistrarOptions {
 }
 
 /**
- * Keeps the endpoints of `own` registered at the agent and their checks passing. Closing it leaves them there: sidecars
+ * Keeps the sidecars of `own` registered at the agent, with checks that pass as long as they are ready. Closing it leaves them there: sidecars
  * outlive a control plane and come back to another one, which takes less than the TTL; those that do not come back expire.
  */
 export function startRegistrar({ catalog, own, instance, clock, random, log }: RegistrarOptions): {
   close(): Promise<void>;
 } {
-  /** What the agent has, by id, with the version of the endpoint. */
+  /** What the agent has, by id, with what stands for its content. */
   const registered = new Map<string, string>();
   let closed = false;
   let wake = new AbortController();
@@ -37,8 +37,12 @@ export function startRegistrar({ catalog, own, instance, clock, random, log }: R
     for (const service of own.services()) {
       for (const endpoint of own.endpoints(service)) {
         // A unix-domain socket (port 0) leads nowhere from another machine.
-        if (endpoint.port !== 0) wanted.set(idOf(instance, service, endpoint), { service, endpoint });
+        if (endpoint.port !== 0) wanted.set(idOf(instance, service, endpoint), { service, endpoint, problem: '' });
       }
+    }
+    for (const { service, endpoint, reason } of own.unready()) {
+      const problem = reason || 'not ready';
+      if (endpoint.port !== 0) wanted.set(idOf(instance, service, endpoint), { service, endpoint, problem });
     }
     const work = [...new Set([...registered.keys(), ...wanted.keys()])];
     await eachOf(work, async (id) => {
@@ -48,12 +52,15 @@ export function startRegistrar({ catalog, own, instance, clock, random, log }: R
         registered.delete(id);
         return;
       }
-      const { version } = want.endpoint;
-      const current = registered.get(id) === version;
-      // An agent that was restarted may have forgotten it.
-      if (current && (!beat || (await catalog.pass(id)))) return;
-      await catalog.register(registrationOf(id, instance, want));
-      registered.set(id, version);
+      const registration = registrationOf(id, instance, want);
+      const content = canonicalJson(registration);
+      const current = registered.get(id) === content;
+      if (current && !beat) return;
+      // An agent that was restarted may have forgotten it. One that fails is registered anew with each beat: an agent takes
+      // out what has been critical for too long, and this one is known to be there.
+      if (current && want.problem === '' && (await catalog.check(id, ''))) return;
+      await catalog.register(registration);
+      registered.set(id, content);
     });
   };
 
@@ -79,11 +86,11 @@ export function startRegistrar({ catalog, own, instance, clock, random, log }: R
     }
   };
 
-  const end = own.subscribe(() => wake.abort());
+  const ends = [own.subscribe(() => wake.abort()), own.onUnready(() => wake.abort())];
   const running = run();
   return {
     async close() {
-      end();
+      for (const end of ends) end();
       closed = true;
       wake.abort();
       await running;
@@ -93,14 +100,16 @@ export function startRegistrar({ catalog, own, instance, clock, random, log }: R
 
 interface Wanted {
   readonly service: string;
-  readonly endpoint: RegistryEndpoint;
+  readonly endpoint: Found;
+  /** Why it takes no requests; '' when it does. */
+  readonly problem: string;
 }
 
 /** Of one control plane: while a sidecar moves to another, both have it, and neither takes away what the other put. */
-const idOf = (instance: string, service: string, { id }: RegistryEndpoint): string =>
+const idOf = (instance: string, service: string, { id }: Found): string =>
   `weft:${instance}:${catalogName(service)}:${contentHash(id)}`;
 
-function registrationOf(id: string, instance: string, { service, endpoint }: Wanted): Registration {
+function registrationOf(id: string, instance: string, { service, endpoint, problem }: Wanted): Registration {
   const meta = {
     [metaKey.namespace]: service.split('/')[0]!,
     [metaKey.identity]: endpoint.identity,
@@ -108,8 +117,12 @@ function registrationOf(id: string, instance: string, { service, endpoint }: Wan
     [metaKey.controlPlane]: instance,
     [metaKey.endpoint]: endpoint.id,
     [metaKey.weight]: String(endpoint.weight),
+    ...(endpoint.declared && {
+      [metaKey.port]: String(endpoint.declared.port),
+      [metaKey.protocol]: endpoint.declared.protocol,
+    }),
   };
-  return { id, name: catalogName(service), address: endpoint.address, port: endpoint.port, meta };
+  return { id, name: catalogName(service), address: endpoint.address, port: endpoint.port, meta, problem };
 }
 
 /** Runs all of them, some at a time; throws the first error when all have been tried. */

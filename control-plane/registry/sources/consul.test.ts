@@ -1,6 +1,7 @@
 import { systemClock } from '../../../lib/clock.ts';
 import { type Log, silentLog } from '../../../lib/log.ts';
 import { type RunningConsul, startConsul } from '../../../test/harness/consul.ts';
+import { eventually } from '../../../test/harness/eventually.ts';
 import { findTool } from '../../../test/harness/tools.ts';
 import type { RegistryEndpoint, SidecarSource, Source } from '../registry.ts';
 import { consulSource } from './consul.ts';
@@ -52,6 +53,12 @@ const program = findTool('consul');
     identity: `spiffe://mesh.local/ns/${namespace}/sa/${name}`,
     locality: 'zone-a',
   });
+
+  interface CheckOf {
+    readonly Name?: string;
+    readonly Status: string;
+    readonly Output: string;
+  }
 
   /** Resolves when the endpoints of a service are as wanted. */
   const until = (
@@ -115,6 +122,45 @@ const program = findTool('consul');
         'weft-control-plane': 'cp-a',
       },
     });
+  });
+
+  test('a sidecar that is not ready is in the catalog, critical and with the reason, and nobody is sent to it', async () => {
+    const [a, b] = [start('cp-a'), start('cp-b')];
+    const checks = async (): Promise<readonly unknown[]> => {
+      const found = (await consul.api('GET', '/health/service/web')) as { Checks: CheckOf[] }[];
+      return found.flatMap(({ Checks }) => Checks.filter(({ Name }) => Name === 'weft').map(of));
+    };
+    const of = ({ Status, Output }: CheckOf) => ({ Status, Output });
+    const untilChecks = (...wanted: CheckOf[]) =>
+      eventually(
+        'the checks are as wanted',
+        async () => JSON.stringify(await checks()) === JSON.stringify(wanted.map(of)) || undefined,
+        10_000,
+      );
+    a.own.putUnready('default/web', sidecar('web', 1), 'the app answered 503 to GET /health');
+    await untilChecks({ Status: 'critical', Output: 'the app answered 503 to GET /health' });
+    expect(b.source.endpoints('default/web')).toEqual([]);
+    a.own.put('default/web', sidecar('web', 1));
+    await until(b.source, 'default/web', count(1));
+    await untilChecks({ Status: 'passing', Output: '' });
+    a.own.putUnready('default/web', sidecar('web', 1), 'draining');
+    await until(b.source, 'default/web', count(0));
+    await untilChecks({ Status: 'critical', Output: 'draining' });
+    a.own.remove('default/web', 'web-1');
+    await untilChecks();
+  }, 40_000);
+
+  test('what a sidecar says of its service goes with it; others are named by the port that all of them have', async () => {
+    const [a, b] = [start('cp-a'), start('cp-b')];
+    a.own.put('default/web', { ...sidecar('web', 1), declared: { port: 50051, protocol: 'grpc' } });
+    const [web] = await until(b.source, 'default/web', count(1));
+    expect(web?.declared).toEqual({ port: 50051, protocol: 'grpc' });
+    await registerForeign('b1');
+    const [one] = await until(b.source, 'default/billing', count(1));
+    expect(one?.declared).toEqual({ port: 8080, protocol: '' });
+    await registerForeign('b2', { Port: 8081 });
+    const both = await until(b.source, 'default/billing', count(2));
+    expect(both.map(({ declared }) => declared?.port)).toEqual([80, 80]);
   });
 
   test('a service that somebody else registered is imported as plain text; a failing check or its end removes it', async () => {

@@ -1,8 +1,8 @@
 import { keyText, type ResourceKey, serviceKey } from '../../../policies/resource.ts';
 import type { ServiceSpec } from '../../../policies/service/spec.ts';
 import type { State, Store } from '../../store/store.ts';
-import { type Found, Known } from '../known.ts';
-import type { Source } from '../registry.ts';
+import { Known } from '../known.ts';
+import type { Found, Source } from '../registry.ts';
 
 /** The endpoints that stand in Service resources. One without an identity is spoken to in plain text. */
 export function staticSource(store: Store): Source {

@@ -20,6 +20,9 @@ export interface Hello {
   'weight'?: (number);
   'ready'?: (boolean);
   'rootsVersion'?: (string);
+  'servicePort'?: (number);
+  'serviceProtocol'?: (string);
+  'unreadyReason'?: (string);
 }
 
 export interface Hello__Output {
@@ -37,4 +40,7 @@ export interface Hello__Output {
   'weight': (number);
   'ready': (boolean);
   'rootsVersion': (string);
+  'servicePort': (number);
+  'serviceProtocol': (string);
+  'unreadyReason': (string);
 }

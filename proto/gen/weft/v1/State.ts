@@ -3,8 +3,10 @@
 
 export interface State {
   'ready'?: (boolean);
+  'reason'?: (string);
 }
 
 export interface State__Output {
   'ready': (boolean);
+  'reason': (string);
 }
