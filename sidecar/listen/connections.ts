@@ -4,6 +4,8 @@ import type { HttpExchange } from '../http/exchange.ts';
 export interface Open {
   /** Ends once what is under way is answered. */
   drain(): void;
+  /** What the end of the listener means to it, where that is not `drain`. */
+  leave?(): void;
   /** Ends as soon as that costs its caller nothing: the certificate that it was opened with is no longer ours. */
   renew?(): void;
   destroy(): void;
@@ -21,7 +23,7 @@ export class Connections {
 
   add(one: Open): void {
     this.#open.add(one);
-    if (this.#leaving) one.drain();
+    if (this.#leaving) leave(one);
   }
 
   remove(one: Open): void {
@@ -35,7 +37,7 @@ export class Connections {
   /** As drain, and so does every one that was let in before and comes out of its handshake later. */
   leave(): void {
     this.#leaving = true;
-    this.drain();
+    for (const one of this.#open) leave(one);
   }
 
   renew(): void {
@@ -49,4 +51,9 @@ export class Connections {
   destroy(): void {
     for (const one of this.#open) one.destroy();
   }
+}
+
+function leave(one: Open): void {
+  if (one.leave === undefined) one.drain();
+  else one.leave();
 }

@@ -167,10 +167,11 @@ function tellApart(socket: Socket, secure: TlsServer, take: Take, { context, tcp
 function tlsServer(
   credentials: LiveCredentials,
   take: Take,
-  { context, stats }: Pick<Serving, 'context' | 'stats'>,
+  to: Serving,
   admin: TakeAdmin | undefined,
   log: Log,
 ): TlsServer {
+  const { context, stats } = to;
   const failed = new Seldom(context.loop.clock, (fields) => log.warn('handshake failed', fields));
   const server = createTls({
     requestCert: true,
@@ -197,9 +198,7 @@ function tlsServer(
     }
     stats.handshake(true, '');
     if (forAdmin) {
-      stats.opened();
-      socket.once('close', () => stats.closed());
-      admin(socket);
+      takeAdmin(socket, admin, to);
       return;
     }
     take(socket, checked.spiffeId, socket.alpnProtocol || '');
@@ -211,6 +210,17 @@ function tlsServer(
     socket.destroy();
   });
   return server;
+}
+
+/** Such a connection is no traffic: it outlives pressure, and nobody waits for its end. */
+function takeAdmin(socket: TLSSocket, admin: TakeAdmin, { stats, connections }: Serving): void {
+  const open = admin(socket);
+  stats.opened();
+  connections.add(open);
+  socket.once('close', () => {
+    stats.closed();
+    connections.remove(open);
+  });
 }
 
 /** Connections that are open go on with the certificate that they began with. */

@@ -4,6 +4,7 @@ import { connect as connectPlain } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import type { Address } from '../../lib/address.ts';
 import { manualClock } from '../../lib/clock.ts';
+import { Live } from '../../lib/live.ts';
 import { ADMIN_PROTOCOL } from '../../sidecar/admin/over-mesh.ts';
 import { answerTo } from '../../sidecar/admin/pages.ts';
 import { secureContext } from '../../sidecar/tls/contexts.ts';
@@ -241,7 +242,29 @@ test('connections are few, and do not keep a sidecar from ending', async () => {
   expect(statusOf(await exchange(sidecar.inbound, await clientOf(), asked('GET', '/ready')))).toBe('200');
   // None of them is traffic that somebody waits for.
   await sidecar.dataPlane.drain(60_000);
-  expect(await many[0]!.get('/ready')).toBe('200');
+});
+
+test('a new certificate ends connections behind their answers, and the next one is taken', async () => {
+  await using app = await http1Origin();
+  const own = new Live((await mesh.live('web')).current);
+  const page = Promise.withResolvers<Awaited<ReturnType<typeof readPage>>>();
+  const arrived = Promise.withResolvers<void>();
+  const slow = async (target: string) => {
+    arrived.resolve();
+    return target === '/config' ? page.promise : readPage(target);
+  };
+  await using sidecar = await startTestSidecar(await options(app, { credentials: own, readPage: slow }));
+  const resting = await kept(sidecar.inbound);
+  const answering = await kept(sidecar.inbound);
+  const answer = answering.get('/config');
+  await arrived.promise;
+  const ended = [resting, answering].map(({ socket }) => once(socket, 'close'));
+  own.set((await mesh.live('web')).current);
+  await ended[0];
+  page.resolve(await readPage('/config'));
+  expect(await answer).toBe('200');
+  await ended[1];
+  expect(statusOf(await exchange(sidecar.inbound, await clientOf(), asked('GET', '/ready')))).toBe('200');
 });
 
 test('a sidecar that refuses connections for overload is still read on those that are there', async () => {
