@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, parseAddress } from '../lib/address.ts';
@@ -16,6 +17,17 @@ beforeAll(async () => {
   if ((await building.ended) !== 0) throw new Error(building.output());
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true }));
+
+test('the build needs no package beside it', () => {
+  const required = readdirSync(join(folder, 'dist'))
+    .filter((name) => name.endsWith('.js'))
+    .flatMap((name) => [
+      ...readFileSync(join(folder, 'dist', name), 'utf8').matchAll(/(?:\bimport|require)\("([^".][^"]*)"\)/g),
+    ])
+    .map(([, name]) => name!);
+  expect(required.length).toBeGreaterThan(0);
+  expect([...new Set(required)].filter((name) => !isBuiltin(name))).toEqual([]);
+});
 
 test('the build runs a sidecar with worker threads, which it has in a file of their own', async () => {
   await using origin = await http1Origin('hello');

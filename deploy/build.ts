@@ -1,6 +1,6 @@
 // `npm run build`: the sources as a few JavaScript files in dist/, for the package, the image and the bench. One file per
 // part that is loaded on its own, so that a sidecar neither reads nor keeps what only the control plane or the CLI needs.
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { build as bundle, type Plugin } from 'esbuild';
@@ -41,6 +41,16 @@ const englishOnly: Plugin = {
   },
 };
 
+/** OpenTelemetry asks for gRPC only when it exports, through a `require` of its own that a bundler does not follow. */
+const followedRequires: Plugin = {
+  name: 'followed requires',
+  setup(build) {
+    build.onLoad({ filter: /\/node_modules\/@opentelemetry\/.*\.mjs$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll('__require("@', 'require("@'),
+    }));
+  },
+};
+
 /**
  * Writes `folder`/weft.js, thread.js (what a worker thread of a sidecar begins with) and their chunks. They find the .proto
  * files beside dist/, as the sources do.
@@ -62,7 +72,7 @@ export async function build(folder = join(root, 'dist')): Promise<void> {
     minifySyntax: true,
     legalComments: 'external',
     banner: { js: commonJs },
-    plugins: [leanBuiltins, englishOnly],
+    plugins: [leanBuiltins, englishOnly, followedRequires],
     logLevel: 'warning',
   });
 }
