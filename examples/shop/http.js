@@ -10,6 +10,7 @@ const maxBody = 64 * 1024;
 export function serve(name, routes) {
   const server = http.createServer((request, response) => {
     const [path] = request.url.split('?');
+    if (path === '/healthz') return reply(response, 200, { status: 'well' });
     const handler = routes[`${request.method} ${path}`];
     if (handler === undefined) return reply(response, 404, { error: `${name} has no ${request.method} ${path}` });
     handler(request).then(
