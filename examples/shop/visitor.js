@@ -5,12 +5,15 @@ const counts = { visits: 0, failures: 0 };
 
 serve('visitor', { 'GET /': async () => ({ body: counts }) });
 
-setInterval(async () => {
-  try {
-    await ask('web', {}, { headers: {} });
-  } catch (error) {
-    counts.failures++;
-    console.error(`visitor: ${error.message}`);
-  }
-  counts.visits++;
-}, 1000 / Number(process.env.VISITS ?? 5)).unref();
+setInterval(
+  async () => {
+    try {
+      await ask('web', {}, { headers: {} });
+    } catch (error) {
+      counts.failures++;
+      console.error(`visitor: ${error.message}`);
+    }
+    counts.visits++;
+  },
+  1000 / Number(process.env.VISITS ?? 5),
+).unref();
