@@ -196,6 +196,7 @@ export class Loop {
 
   close(): void {
     this.#stopTimer();
-    this.#watched.length = 0;
+    // Some of them may end later, and are not to be looked for then.
+    for (const one of this.#watched.splice(0)) one.watchIndex = -1;
   }
 }
