@@ -65,7 +65,7 @@ export interface Limits {
   readonly frameOctets: number;
   /** HTTP/2: the HPACK table that a peer may fill, and the most that we fill at a peer (RFC 7541 section 4.2). */
   readonly headerTable: number;
-  /** HTTP/2: silence of a connection with streams under way after which it is asked whether it is alive. */
+  /** HTTP/2: silence of a connection with streams under way after which it is asked whether it is alive; an app seldom. */
   readonly pingMs: number;
   /** HTTP/2: for the answer to that. */
   readonly pongMs: number;

@@ -30,6 +30,9 @@ export class ClientStream extends Stream implements Upstream {
   unanswered = true;
   unsent = false;
   reused = false;
+  /** Since when nothing has moved of what an exchange that is over has left to send, and how much that is. */
+  #restsSinceMs = 0;
+  #left = 0;
 
   constructor(client: H2Client) {
     super(client);
@@ -83,6 +86,21 @@ export class ClientStream extends Stream implements Upstream {
     // The other half of a tunnel, whose exchange is over with it.
     if (this.remoteClosed) this.#ex = undefined;
     this.sendLast(trailers);
+    if (this.remoteClosed && this.buffered > 0) this.#outlive();
+  }
+
+  /** The exchange is over, and with it whoever watched its time; not all of it has been sent. */
+  #outlive(): void {
+    this.#restsSinceMs = this.session.loop.nowMs;
+    this.#left = this.buffered;
+    this.#client.outliving.add(this);
+  }
+
+  onDeadline(nowMs: number): void {
+    if (this.buffered !== this.#left) {
+      this.#restsSinceMs = nowMs;
+      this.#left = this.buffered;
+    } else if (this.#restsSinceMs + this.session.limits.tunnelHalfClosedMs <= nowMs) this.reset(CANCEL);
   }
 
   putTrailers(trailers: Head): void {
@@ -144,7 +162,10 @@ export class ClientStream extends Stream implements Upstream {
     const tunnel = ex.status === SWITCHED;
     if (!tunnel || ex.requestDone) this.#ex = undefined;
     attempt.onResponseEnd(ex, trailers);
-    if (tunnel) return;
+    if (tunnel) {
+      if (this.#ex === undefined && this.buffered > 0) this.#outlive();
+      return;
+    }
     // The response is complete; whatever was still to be sent of the request is not wanted.
     if (!this.localClosed) this.reset(CANCEL);
   }
@@ -182,5 +203,7 @@ export class ClientStream extends Stream implements Upstream {
     attempt.onFailure(ex, this, failed, text);
   }
 
-  onClosed(): void {}
+  onClosed(): void {
+    this.#client.outliving.delete(this);
+  }
 }

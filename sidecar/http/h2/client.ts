@@ -19,6 +19,11 @@ import type { Stream } from './stream.ts';
 const MAX_SPARE = 128;
 /** The last number that a stream may have; then the connection is used up. RFC 9113 section 5.1.1. */
 const LAST_STREAM = 2 ** 31 - 1;
+/**
+ * Servers of gRPC end a connection, and all calls on it, when pings come more often than every five minutes and nothing
+ * was sent in between (`too_many_pings`). Other sidecars do not mind.
+ */
+const APP_PINGS_APART_MS = 310_000;
 
 /** One HTTP/2 connection to an endpoint, in the role of the client. Carries many exchanges at once. */
 export class H2Client extends Session implements Multiplexed<ClientStream> {
@@ -41,12 +46,16 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   readonly #spare: ClientStream[] = [];
   /** Over since the last octets came. Whoever ended them may still hold them, so that they are not used again before. */
   readonly #over: ClientStream[] = [];
+  /** Streams whose exchanges are over, and which still have something to send. */
+  readonly outliving = new Set<ClientStream>();
   #leaving = false;
   #nextStream = 1;
   #idleSinceMs: number;
-  /** When the last octets came, and the PING that asks whether there will be more. */
+  /** When the last octets came, or the first stream was opened of those that wait for some. */
   #heardMs: number;
+  /** When the PING was sent whose answer is awaited, and when the last one was. */
   #pingedMs = Number.POSITIVE_INFINITY;
+  #lastPingMs = Number.NEGATIVE_INFINITY;
   #pings = 0;
 
   constructor(
@@ -99,6 +108,7 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   /** A stream for one exchange, when one more may be open. */
   takeStream(): ClientStream | undefined {
     if (this.room <= 0) return undefined;
+    if (this.streams.size === 0 && this.#pingedMs === Number.POSITIVE_INFINITY) this.#heardMs = this.loop.nowMs;
     const stream = this.#spare.pop() ?? new ClientStream(this);
     stream.open(this.#nextStream);
     this.#nextStream += 2;
@@ -119,6 +129,8 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
   #end(): void {
     if (this.closing) return;
     this.closing = true;
+    // Answers to whatever still comes would be written behind the end.
+    this.reader.stop();
     this.loop.turn(() => {
       writeGoaway(this.wire, 0, h2.NO_ERROR);
       this.wire.end();
@@ -191,15 +203,23 @@ export class H2Client extends Session implements Multiplexed<ClientStream> {
       this.wire.destroy();
       return;
     }
-    const { pingMs, pongMs } = this.limits;
+    for (const stream of this.outliving) stream.onDeadline(nowMs);
+    const { pongMs } = this.limits;
     // Whatever it says is a sign of life; and nothing had been heard for long when the PING was sent.
     if (this.#heardMs >= this.#pingedMs) this.#pingedMs = Number.POSITIVE_INFINITY;
     if (this.#pingedMs + pongMs <= nowMs || this.#greetUntilMs <= nowMs) this.wire.destroy();
-    else if (this.#pingedMs === Number.POSITIVE_INFINITY && this.#heardMs + pingMs <= nowMs) {
+    else if (this.#pingedMs === Number.POSITIVE_INFINITY && this.#isDoubtful(nowMs)) {
       this.#pingedMs = nowMs;
+      this.#lastPingMs = nowMs;
       this.ping(++this.#pings);
     }
     if (this.#idleSinceMs + this.#pool.idleMs <= nowMs || this.expiresMs <= nowMs) this.retire();
+  }
+
+  /** It owes something and has been silent for long. */
+  #isDoubtful(nowMs: number): boolean {
+    if (this.streams.size === 0 || this.#heardMs + this.limits.pingMs > nowMs) return false;
+    return this.secure || this.#lastPingMs + APP_PINGS_APART_MS <= nowMs;
   }
 
   protected onGone(): void {
