@@ -22,7 +22,8 @@ import { type PeerCall, verifiedPeer } from './identity/peer.ts';
 import { serverCredentials } from './identity/server-credentials.ts';
 import { identityService } from './identity/service.ts';
 import { Addresses } from './registry/addresses.ts';
-import { createRegistry } from './registry/merge.ts';
+import { openJoined } from './registry/joined.ts';
+import { mergeSources } from './registry/merge.ts';
 import type { SidecarSource, Source } from './registry/registry.ts';
 import { consulSource } from './registry/sources/consul.ts';
 import { sidecarSource } from './registry/sources/sidecar.ts';
@@ -85,9 +86,10 @@ async function assemble(config: ControlPlaneConfig, { clock, log }: Parts): Prom
     const authority = own(await openAuthority({ vault, secret, trustDomain, clock, log }));
     const tokens = own(await openJoinTokens({ vault, authority, clock, log }));
     const sidecars = sidecarSource();
-    const registry = own(
-      createRegistry([staticSource(store), sidecars, ...catalogSources(config, sidecars, { clock, log })]),
+    const sources = own(
+      mergeSources([staticSource(store), sidecars, ...catalogSources(config, sidecars, { clock, log })]),
     );
+    const registry = own(await openJoined({ sources, sidecars, vault, clock, log }));
 
     // What sidecars are served. The server is stopped after discovery has ended its streams, which have no end of their own.
     const credentials = own(await serverCredentials(authority, certificateNames(config), { clock, log }));

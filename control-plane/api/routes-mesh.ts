@@ -12,6 +12,7 @@ import {
   tokenRequestSchema,
 } from '../../proto/api/api.ts';
 import { servicesOf } from '../admit/effective.ts';
+import type { Declared } from '../registry/registry.ts';
 import type { ApiParts } from './parts.ts';
 import { ApiError } from './problem.ts';
 import { json, type Row } from './route.ts';
@@ -24,7 +25,7 @@ export function meshRoutes(parts: ApiParts): readonly Row[] {
     json({
       method: 'GET',
       path: '/v1/services',
-      summary: 'Every service that is declared or has an endpoint.',
+      summary: 'Every service that is declared, has joined or has an endpoint.',
       reply: servicesReplySchema,
       handle: () => ({ services: listServices(parts) }),
     }),
@@ -93,6 +94,9 @@ export function meshRoutes(parts: ApiParts): readonly Row[] {
 /** What the API shows of the spec of a resource with the role of a service. */
 const declared = z.object({ ports: z.array(z.object({ port: z.number(), protocol: z.string() })).default([]) });
 
+const joinedPorts = (told: Declared | undefined): ApiService['ports'] =>
+  told === undefined ? [] : [{ port: told.port, protocol: told.protocol || 'auto' }];
+
 function listServices({ store, catalog, registry }: ApiParts): ApiService[] {
   const { resources } = store.current();
   const ports = new Map<string, ApiService['ports']>();
@@ -105,6 +109,6 @@ function listServices({ store, catalog, registry }: ApiParts): ApiService[] {
     const endpoints = registry
       .endpoints(service)
       .map(({ id, address, port, weight, identity, source }) => ({ id, address, port, weight, identity, source }));
-    return { namespace, name, ports: ports.get(service) ?? [], endpoints };
+    return { namespace, name, ports: ports.get(service) ?? joinedPorts(registry.declared(service)), endpoints };
   });
 }

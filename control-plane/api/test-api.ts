@@ -83,6 +83,7 @@ export async function startTestApi(
     proxies: {
       list: () => proxies,
       convergence: (revision) => ({ revision, converged: proxies.length === 0, waiting: [...proxies] }),
+      declared: (service) => endpoints.get(service)?.[0]?.declared,
       subscribe: subscribe(onProxy),
     },
     edges: () => [],

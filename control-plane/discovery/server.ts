@@ -109,6 +109,7 @@ class Discovery implements StreamHost {
   readonly #lagging = new Map<Stream, () => void>();
   readonly #unsubscribe: () => void;
   readonly #endAddresses: () => void;
+  readonly #endJoined: () => void;
   #cancelSettle: () => void;
   #cancelRoots: () => void;
   #roots: World['roots'];
@@ -126,6 +127,10 @@ class Discovery implements StreamHost {
     this.revision = state.revision;
     this.#index = new MeshIndex(options.kinds, state);
     this.#scopes = new Scopes(this.#index);
+    const { registry } = options;
+    for (const service of registry.services()) this.#index.join(service, registry.declared(service));
+    // Before the table of endpoints, which tells of them: a service that joins has its port with its first endpoint.
+    this.#endJoined = registry.subscribe((service) => this.#onJoined(service));
     this.#endpoints = new EndpointTable(options.registry, clock);
     this.#endAddresses = options.addresses.subscribe((service) => this.#endpoints.tell(service));
     this.#instances = new Instances(options.sidecars, clock, options.graceMs ?? 5000);
@@ -242,6 +247,7 @@ class Discovery implements StreamHost {
   close(): void {
     this.#unsubscribe();
     this.#endAddresses();
+    this.#endJoined();
     this.#cancelRoots();
     this.#cancelSettle();
     this.#instances.close();
@@ -257,6 +263,10 @@ class Discovery implements StreamHost {
     this.#scopes.apply(mutations);
     for (const check of [...this.#lagging.values()]) check();
     this.proxies.changed();
+  }
+
+  #onJoined(service: string): void {
+    this.#scopes.joined(service, this.#options.registry.declared(service));
   }
 
   #settle(): void {

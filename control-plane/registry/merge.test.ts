@@ -6,7 +6,7 @@ import { silentLog } from '../../lib/log.ts';
 import { openEmbeddedStore } from '../store/embedded.ts';
 import type { Store } from '../store/store.ts';
 import { put, remove, resource } from '../store/store-contract.ts';
-import { createRegistry } from './merge.ts';
+import { mergeSources } from './merge.ts';
 import { sidecarSource } from './sources/sidecar.ts';
 import { staticSource } from './sources/static.ts';
 
@@ -74,7 +74,7 @@ test('the endpoints of sidecars come and go, with a version that follows their c
 
 test('an endpoint that two sources know by one id counts once, the earlier source winning', async () => {
   const [first, second] = [sidecarSource(), sidecarSource()];
-  const registry = createRegistry([first, second, staticSource(store)]);
+  const registry = mergeSources([first, second, staticSource(store)]);
   const told: string[] = [];
   registry.subscribe((name) => told.push(name));
   first.put('default/web', web);

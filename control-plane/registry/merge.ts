@@ -1,7 +1,7 @@
-import type { Registry, RegistryEndpoint, Source } from './registry.ts';
+import type { RegistryEndpoint, Source } from './registry.ts';
 
-/** All sources as one registry, which owns them from now on. */
-export function createRegistry(sources: readonly Source[]): Registry & { close(): Promise<void> } {
+/** All sources as one, which owns them from now on. */
+export function mergeSources(sources: readonly Source[]): Omit<Source, 'name'> {
   return {
     endpoints(service) {
       const byId = new Map<string, RegistryEndpoint>();

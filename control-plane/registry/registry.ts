@@ -42,7 +42,10 @@ export interface Source {
 /** All sources together. An endpoint that two sources know by the same id counts once, the earlier source winning. */
 export interface Registry {
   endpoints(service: string): readonly RegistryEndpoint[];
+  /** Every service that has an endpoint, or has had one that joined. */
   services(): readonly string[];
+  /** What those who have joined say of their service. */
+  declared(service: string): Declared | undefined;
   subscribe(watcher: (service: string) => void): () => void;
 }
 

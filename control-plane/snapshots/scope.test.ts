@@ -85,6 +85,38 @@ test('the same content has the same version and the same octets for all', () => 
   expect(of('x')).toBe(of('y'));
 });
 
+describe('a service that has joined without a resource', () => {
+  const specOf = (index: MeshIndex) => {
+    const spec = index.get('Service default/cart')?.encoded.spec;
+    return spec === undefined ? undefined : JSON.parse(Buffer.from(spec).toString());
+  };
+
+  test('has the port and the protocol that it says', () => {
+    const index = new MeshIndex(testKinds);
+    expect([...index.join(key('cart'), { port: 9000, protocol: 'grpc' })]).toEqual(['Service default/cart']);
+    expect(specOf(index)).toEqual({ ports: [{ port: 9000, protocol: 'grpc' }], endpoints: [] });
+    expect(index.declares(key('cart'))).toBe(true);
+    expect([...index.join(key('cart'), { port: 9000, protocol: 'grpc' })]).toEqual([]);
+    expect(names(scopeOf(index, key('web'), [key('cart')]).resources.keys())).toEqual(['Service default/cart']);
+    index.join(key('cart'), { port: 9001, protocol: '' });
+    expect(specOf(index)).toEqual({ ports: [{ port: 9001 }], endpoints: [] });
+    expect([...index.join(key('cart'), undefined)]).toEqual(['Service default/cart']);
+    expect(index.declares(key('cart'))).toBe(false);
+  });
+
+  test('is what its resource says as long as there is one', () => {
+    const index = new MeshIndex(testKinds, stateOf(aService('cart', { from: 'the log' })));
+    expect([...index.join(key('cart'), { port: 9000, protocol: 'tcp' })]).toEqual([]);
+    expect(specOf(index)).toEqual({ from: 'the log' });
+    index.apply(remove(aService('cart')));
+    expect(specOf(index)).toMatchObject({ ports: [{ port: 9000 }] });
+    index.apply(put(aService('cart', { from: 'the log again' })));
+    expect(specOf(index)).toEqual({ from: 'the log again' });
+    index.join(key('cart'), undefined);
+    expect(specOf(index)).toEqual({ from: 'the log again' });
+  });
+});
+
 describe('the scopes of many sidecars', () => {
   const member = () => {
     const told: ReturnType<typeof scopeOf>[] = [];

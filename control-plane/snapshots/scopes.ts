@@ -1,3 +1,4 @@
+import type { Declared } from '../registry/registry.ts';
 import type { Mutation } from '../store/store.ts';
 import type { MeshIndex, Topic } from './mesh-index.ts';
 import { type Scope, sameScope, scopeOf } from './scope.ts';
@@ -57,12 +58,18 @@ export class Scopes {
 
   /** Brings the index and every affected scope up to date, then tells the members whose scope differs. */
   apply(mutations: readonly Mutation[]): void {
+    this.#renew(mutations.map((mutation) => this.#index.apply(mutation)));
+  }
+
+  /** The same for what a service says that has joined; undefined: it is forgotten. */
+  joined(service: string, declared: Declared | undefined): void {
+    this.#renew([this.#index.join(service, declared)]);
+  }
+
+  #renew(changed: readonly ReadonlySet<Topic>[]): void {
     const affected = new Set<Group>();
-    for (const mutation of mutations) {
-      for (const topic of this.#index.apply(mutation)) {
-        for (const group of this.#byTopic.get(topic) ?? []) affected.add(group);
-      }
-    }
+    for (const topics of changed)
+      for (const topic of topics) for (const group of this.#byTopic.get(topic) ?? []) affected.add(group);
     for (const group of affected) {
       const next = scopeOf(this.#index, group.own, group.subscriptions);
       if (sameScope(group.scope, next)) continue;

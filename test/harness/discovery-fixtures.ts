@@ -1,6 +1,6 @@
 /** Kinds, resources and a registry of the least that tests of snapshots and discovery need. */
 import { z } from 'zod';
-import type { RegistryEndpoint, SidecarSource } from '../../control-plane/registry/registry.ts';
+import type { Declared, Registry, RegistryEndpoint, SidecarSource } from '../../control-plane/registry/registry.ts';
 import { contentHash } from '../../lib/canonical.ts';
 import type { KindSchema } from '../../policies/policy.ts';
 import { type Resource, serviceKey, type Target } from '../../policies/resource.ts';
@@ -76,7 +76,8 @@ export const atNamespace = (name: string): Target => ({ kind: 'Namespace', names
 export const key = (name: string): string => serviceKey('default', name);
 
 /** A registry of one source, both ends of it in one object. */
-export function testRegistry(): SidecarSource & { add(name: string, id: string, port?: number): void } {
+export function testRegistry(): SidecarSource &
+  Registry & { add(name: string, id: string, port?: number, declared?: Declared): void } {
   const services = new Map<string, Map<string, RegistryEndpoint>>();
   const watchers = new Set<(service: string) => void>();
   const tell = (name: string): void => {
@@ -86,6 +87,7 @@ export function testRegistry(): SidecarSource & { add(name: string, id: string, 
     name: 'sidecar',
     endpoints: (name) => [...(services.get(name)?.values() ?? [])],
     services: () => [...services.keys()],
+    declared: (name) => [...(services.get(name)?.values() ?? [])][0]?.declared,
     subscribe(watcher) {
       watchers.add(watcher);
       return () => void watchers.delete(watcher);
@@ -104,8 +106,8 @@ export function testRegistry(): SidecarSource & { add(name: string, id: string, 
       if (services.get(name)?.size === 0) services.delete(name);
       tell(name);
     },
-    add: (name, id, port = 80) =>
-      source.put(key(name), { id, address: '10.0.0.1', port, weight: 1, identity: '', locality: '' }),
+    add: (name, id, port = 80, declared) =>
+      source.put(key(name), { id, address: '10.0.0.1', port, weight: 1, identity: '', locality: '', declared }),
     close: async () => {},
   };
   return source;
