@@ -122,6 +122,7 @@ async function assemble(config: ControlPlaneConfig, { clock, log }: Parts): Prom
           edges: telemetry.edges,
           tokens,
           trustDomain,
+          ownContext: credentials.context,
           status: () => ({
             grpc: formatAddress(grpc),
             uptimeSeconds: (clock.now() - startedMs) / 1000,

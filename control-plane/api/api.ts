@@ -35,7 +35,7 @@ export async function startApi(options: ApiOptions, parts: ApiParts): Promise<Ap
   if (!isLoopback(options.address) && options.token === undefined)
     throw new Error(`the API at ${formatAddress(options.address)} is open to others, so it needs a token`);
   const watch = startWatch(parts);
-  const passthrough = startPassthrough();
+  const passthrough = startPassthrough(parts.ownContext);
   let ready = true;
   const match = matcher(allRoutes(parts, watch, passthrough, () => ready));
 
@@ -50,7 +50,7 @@ export async function startApi(options: ApiOptions, parts: ApiParts): Promise<Ap
     checkHost(request, options.address, options.names);
     const { path, search } = targetOf(request);
     const { row, params } = match(request.method ?? '', path);
-    if (!row.open) checkToken(request, options.token);
+    if (!row.open) checkToken(request, options.token, row.page);
     const query = queryOf(search);
     const body = row.method === 'POST' ? await readBody(request) : undefined;
     const reply = await row.run({ params, query, search, body, request, response });

@@ -69,7 +69,7 @@ describe('hostile requests', () => {
   test.each<[string, string, string, number, string]>([
     ['an unknown path', 'GET', '/v1/nothing', 404, 'NOT_FOUND'],
     ['a path that goes up', 'GET', '/v1/../etc/passwd', 404, 'NOT_FOUND'],
-    ['a broken escape', 'GET', '/v1/proxies/%ZZ/admin/ready', 400, 'BAD_REQUEST'],
+    ['a broken escape', 'GET', '/v1/proxies/default/cart/%ZZ/admin/ready', 400, 'BAD_REQUEST'],
     ['an absolute target', 'GET', 'http://evil.example/v1/status', 400, 'BAD_REQUEST'],
     ['a method that is not taken', 'DELETE', '/v1/resources', 405, 'METHOD_NOT_ALLOWED'],
     ['a question that a web page asks before it posts', 'OPTIONS', '/v1/apply', 405, 'METHOD_NOT_ALLOWED'],
@@ -85,7 +85,7 @@ describe('hostile requests', () => {
     ['revision 0', 'GET', '/v1/revisions/0', 404, 'NOT_FOUND'],
     ['a diff with the future', 'GET', '/v1/diff?from=0&to=9', 404, 'NOT_FOUND'],
     ['convergence on the future', 'GET', '/v1/convergence?revision=9', 404, 'NOT_FOUND'],
-    ['a sidecar that is not there', 'GET', '/v1/proxies/x/admin/ready', 404, 'NOT_FOUND'],
+    ['a sidecar that is not there', 'GET', '/v1/proxies/default/cart/x/admin/ready', 404, 'NOT_FOUND'],
     ['jaeger where there is none', 'GET', '/jaeger/search', 404, 'NOT_FOUND'],
     ['a long target', 'GET', `/v1/resources?name=${'x'.repeat(14_000)}`, 200, ''],
   ])('%s', async (_, method, path, status, code) => {
@@ -144,6 +144,36 @@ describe('hostile requests', () => {
     expect(answer).toMatchObject({ status: 200, text: '' });
     expect(Number(answer.headers['content-length'])).toBeGreaterThan(10);
     expect((await ask(at.port, 'HEAD', '/v1/watch')).status).toBe(405);
+  });
+});
+
+describe('a token as a password', () => {
+  const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+  test('opens pages for browsers, and nothing else', async () => {
+    const guarded = await startTestApi({ token: 'correct-horse', jaegerUi: new URL('http://127.0.0.1:1/') });
+    for (const path of ['/jaeger/', '/v1/proxies/default/cart/none/admin/']) {
+      const asked = await guarded.get(path);
+      expect(asked.status).toBe(401);
+      // What makes a browser ask for it.
+      expect(asked.headers['www-authenticate']).toMatch(/^Basic realm=/);
+      for (const wrong of [
+        ':',
+        'correct-horse',
+        'correct-horse:',
+        'a:correct',
+        'a:b:correct-horse',
+        'a:correct-horse ',
+      ])
+        expect((await guarded.get(path, basic(wrong))).status).toBe(401);
+      expect([404, 502]).toContain((await guarded.get(path, basic('me:correct-horse'))).status);
+      expect([404, 502]).toContain((await guarded.get(path, { authorization: 'Bearer correct-horse' })).status);
+    }
+    for (const path of ['/v1/status', '/v1/watch', '/openapi.json']) {
+      const answer = await guarded.get(path, basic('me:correct-horse'));
+      expect(answer).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer realm="weft"' } });
+    }
+    expect((await guarded.post('/v1/apply', {}, basic('me:correct-horse'))).status).toBe(401);
+    await guarded.close();
   });
 });
 

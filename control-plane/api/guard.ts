@@ -31,14 +31,23 @@ export function checkHost(request: IncomingMessage, listening: Address, names: r
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Checks `Authorization: Bearer` when there is a token; in a time that does not tell how much of it was right. */
-export function checkToken(request: IncomingMessage, token: string | undefined): void {
+/**
+ * Checks `Authorization: Bearer` when there is a token; in a time that does not tell how much of it was right. `page`: a
+ * browser shows it, which asks its user for a name and a password: the token is the password. Nothing that changes the
+ * mesh takes it so, since a browser sends it along by itself, whoever made the request.
+ */
+export function checkToken(request: IncomingMessage, token: string | undefined, page = false): void {
   if (token === undefined) return;
-  const given = /^bearer ([-._~+/A-Za-z0-9]+=*)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const authorization = request.headers.authorization ?? '';
+  const bearer = /^bearer ([-._~+/A-Za-z0-9]+=*)$/i.exec(authorization)?.[1];
+  const basic = page ? /^basic ([+/A-Za-z0-9]+=*)$/i.exec(authorization)?.[1] : undefined;
+  const given = bearer ?? (basic && /^[^:]*:(.*)$/s.exec(Buffer.from(basic, 'base64').toString('latin1'))?.[1]);
   if (given !== undefined && timingSafeEqual(digest(given), digest(token))) return;
-  throw new ApiError('UNAUTHENTICATED', 'send the token of the API as Authorization: Bearer', {
-    headers: { 'www-authenticate': 'Bearer realm="weft"' },
-  });
+  throw new ApiError(
+    'UNAUTHENTICATED',
+    `send the token of the API as Authorization: Bearer${page ? ', or as the password that a browser asks for' : ''}`,
+    { headers: { 'www-authenticate': `${page ? 'Basic realm="weft", ' : ''}Bearer realm="weft"` } },
+  );
 }
 
 /**

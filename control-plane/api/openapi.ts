@@ -35,7 +35,10 @@ export function openApi(rows: readonly Row[], version: string): Json {
     openapi: '3.1.0',
     info: { title: 'Weft control plane', version, description: 'What people, the CLI and programs use.' },
     paths,
-    components: { schemas, securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    components: {
+      schemas,
+      securitySchemes: { token: { type: 'http', scheme: 'bearer' }, password: { type: 'http', scheme: 'basic' } },
+    },
   };
 }
 
@@ -55,7 +58,7 @@ function operation(row: Row): Json {
           requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(row.body, 'input') } } },
         }),
     // No token is needed on loopback, hence the empty alternative.
-    security: row.open ? [] : [{ token: [] }, {}],
+    security: row.open ? [] : [{ token: [] }, ...(row.page ? [{ password: [] }] : []), {}],
     responses: {
       '200': { description: 'Done.', content: ok },
       default: {

@@ -1,3 +1,4 @@
+import type { SecureContext } from 'node:tls';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { ApiEdge, ApiProxy, ApiStatus, Convergence } from '../../proto/api/api.ts';
@@ -24,6 +25,8 @@ export interface ApiParts {
   readonly edges: () => readonly ApiEdge[];
   readonly tokens: JoinTokens;
   readonly trustDomain: string;
+  /** What the control plane proves itself with to sidecars now. */
+  readonly ownContext: () => SecureContext;
   readonly status: () => Pick<ApiStatus, 'grpc' | 'uptimeSeconds' | 'rootExpires'>;
   readonly version: string;
   readonly clock: Clock;

@@ -1,59 +1,81 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Agent, IncomingMessage, ServerResponse } from 'node:http';
+import type { SecureContext } from 'node:tls';
 import httpProxy from 'http-proxy';
-import { type Address, parseAddress } from '../../lib/address.ts';
+import { parseAddress } from '../../lib/address.ts';
 import { securityHeaders } from './guard.ts';
-import { ApiError } from './problem.ts';
+import { ApiError, type ProblemCode } from './problem.ts';
+import { sidecarAgents } from './sidecar-agent.ts';
 
 /** How long the other side may stay silent. */
 const idleMs = 30_000;
 
+/** Where the inbound listener of a sidecar is, and who it must prove to be. */
+export interface SidecarAt {
+  /** As text; '' where it has none that others reach. */
+  readonly inbound: string;
+  readonly spiffeId: string;
+}
+
 /** Passes GET requests of people on to pages of sidecars and of Jaeger. */
 export interface Passthrough {
-  /** To the admin address that a sidecar has told. Whatever it answers is shown, never trusted. */
-  toSidecar(admin: string, path: string, request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /**
+   * To the admin pages of a sidecar, over its inbound port and mutual TLS: the admin port itself is on the loopback of
+   * the sidecar, which may be another machine's or container's. Whatever it answers is shown, never trusted.
+   */
+  toSidecar(to: SidecarAt, path: string, request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** To a program that the operator has named, whose pages have scripts that speak to it. `path` follows the base's. */
   toTrusted(base: URL, path: string, request: IncomingMessage, response: ServerResponse): Promise<void>;
   close(): void;
 }
 
-export function startPassthrough(): Passthrough {
+/** `context`: what the control plane proves itself with to sidecars now. */
+export function startPassthrough(context: () => SecureContext): Passthrough {
   const sidecars = createProxy();
   sidecars.on('proxyRes', (answer) => {
     // What we have set stands: a sidecar that was taken over must not loosen it.
     for (const name of Object.keys(securityHeaders)) delete answer.headers[name];
   });
   const trusted = createProxy();
+  const agents = sidecarAgents(context);
 
   return {
-    async toSidecar(admin, path, request, response) {
-      const address = parseAddress(admin);
-      if (address === undefined) throw new ApiError('SIDECAR_UNREACHABLE', 'this sidecar has told no admin address');
+    async toSidecar({ inbound, spiffeId }, path, request, response) {
+      checkEmpty(request);
+      const address = parseAddress(inbound);
+      if (address === undefined)
+        throw new ApiError('SIDECAR_UNREACHABLE', 'this sidecar has no inbound address that others reach');
       // No scripts, and an origin of its own: in ours a page could apply changes.
       response.setHeader('content-security-policy', "sandbox; default-src 'none'; style-src 'unsafe-inline'");
-      await pass(sidecars, targetOf(address), path, request, response);
+      request.headers = request.headers.accept === undefined ? {} : { accept: request.headers.accept };
+      const to = { protocol: 'http:', host: 'sidecar', port: 80, agent: agents.of(address, spiffeId) };
+      await pass(sidecars, to, path, request, response, (reason) => ['SIDECAR_UNREACHABLE', `${inbound}: ${reason}`]);
     },
     async toTrusted(base, path, request, response) {
+      checkEmpty(request);
+      // With such a segment the path could leave the base that the operator has named.
+      if (/\/(?:\.|%2e){1,2}(?:[/\\]|%2f|%5c|$)/i.test(path.split('?', 1)[0]!))
+        throw new ApiError('BAD_REQUEST', 'the path has a segment of dots');
       response.removeHeader('content-security-policy');
       const { protocol, hostname, port, pathname } = base;
-      const target = { protocol, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
-      await pass(trusted, target, pathname.replace(/\/$/, '') + path, request, response);
+      const secure = protocol === 'https:';
+      const to = { protocol, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (secure ? 443 : 80) };
+      const whole = pathname.replace(/\/$/, '') + path;
+      await pass(trusted, to, whole, request, response, (reason) => [
+        'JAEGER_UNREACHABLE',
+        `${base.origin}: ${reason}`,
+      ]);
     },
     close() {
       sidecars.close();
       trusted.close();
+      agents.close();
     },
   };
 }
 
-type Target = { readonly host: string; readonly port: number; readonly protocol: string; readonly socketPath?: string };
-
-const targetOf = (address: Address): Target =>
-  'path' in address
-    ? { protocol: 'http:', host: 'localhost', port: 80, socketPath: address.path }
-    : { protocol: 'http:', host: address.host, port: address.port };
-
 function createProxy(): httpProxy {
-  const proxy = httpProxy.createProxyServer({ changeOrigin: true, proxyTimeout: idleMs });
+  // toProxy: the path goes on as it came, and no second parser reads it.
+  const proxy = httpProxy.createProxyServer({ changeOrigin: true, toProxy: true, proxyTimeout: idleMs });
   proxy.on('proxyReq', (upstream, _request, response) => {
     // When the browser goes away, http-proxy leaves its request upstream open (its issue 1586).
     response.on('close', () => {
@@ -61,7 +83,8 @@ function createProxy(): httpProxy {
     });
   });
   proxy.on('proxyRes', (answer, _request, response) => {
-    delete answer.headers['set-cookie'];
+    // These two are about the other connection.
+    for (const name of ['connection', 'keep-alive', 'set-cookie']) delete answer.headers[name];
     // An answer that breaks off must not look like one that is still coming.
     answer.on('close', () => {
       if (!answer.complete) response.destroy();
@@ -70,22 +93,36 @@ function createProxy(): httpProxy {
   return proxy;
 }
 
+/** Without its length the content of a GET would be taken for a second request over there. */
+function checkEmpty({ headers }: IncomingMessage): void {
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
+    throw new ApiError('BAD_REQUEST', 'a GET has no content here');
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: string;
+  readonly agent?: Agent;
+}
+
 function pass(
   proxy: httpProxy,
-  target: Target,
+  { agent, ...target }: Target,
   path: string,
   request: IncomingMessage,
   response: ServerResponse,
+  problem: (reason: string) => [code: ProblemCode, detail: string],
 ): Promise<void> {
-  // Our token is for us alone.
-  delete request.headers.authorization;
-  delete request.headers.cookie;
+  // Our token is for us alone; the rest is about this connection.
+  for (const name of ['authorization', 'cookie', 'connection', 'keep-alive', 'upgrade', 'te'])
+    delete request.headers[name];
   request.url = path;
   return new Promise((resolve, reject) => {
     response.once('close', resolve);
-    proxy.web(request, response, { target }, () => {
+    proxy.web(request, response, { target, ...(agent === undefined ? {} : { agent }) }, (error) => {
       if (response.headersSent) response.destroy();
-      else reject(new ApiError('SIDECAR_UNREACHABLE', 'it is gone, or its address cannot be reached from here'));
+      else reject(new ApiError(...problem(error.message)));
     });
   });
 }

@@ -15,7 +15,8 @@ export const problems = {
   INVALID: { status: 422, title: 'the change was refused; nothing was applied' },
   OVERLOADED: { status: 503, title: 'there is no room for more; try again later' },
   INTERNAL: { status: 500, title: 'the control plane failed; its log says why' },
-  SIDECAR_UNREACHABLE: { status: 502, title: 'the other side did not answer' },
+  SIDECAR_UNREACHABLE: { status: 502, title: 'the sidecar did not answer' },
+  JAEGER_UNREACHABLE: { status: 502, title: 'Jaeger did not answer' },
   NOT_READY: { status: 503, title: 'the control plane is not ready' },
   STORE_UNAVAILABLE: { status: 503, title: 'the store cannot be written now; nothing was changed' },
   STORE_UNCERTAIN: {

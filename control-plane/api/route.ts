@@ -30,6 +30,8 @@ export interface Row {
   readonly content?: string;
   /** Needs no token: for probes, which have none. */
   readonly open?: true;
+  /** People open it in a browser, which knows no bearer tokens: it may send the token as a password. */
+  readonly page?: true;
   /** Gives what is replied as JSON. */
   readonly run: (given: Given) => unknown;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { formatSpiffe } from '../../lib/spiffe.ts';
 import { openApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import type { Passthrough } from './passthrough.ts';
@@ -27,17 +28,30 @@ export function allRoutes(
       run: ({ response }) => watch.open(response),
     }),
     raw({
-      path: '/v1/proxies/{instance}/admin/{rest*}',
+      path: '/v1/proxies/{namespace}/{service}/{instance}/admin/{rest*}',
+      page: true,
       summary: 'The admin pages of a sidecar.',
       content: '*/*',
-      run({ params, search, request, response }) {
-        const proxy = parts.proxies.list().find(({ instance }) => instance === params.instance);
-        if (proxy === undefined) throw new ApiError('NOT_FOUND', 'GET /v1/proxies lists the sidecars that there are');
-        return passthrough.toSidecar(proxy.admin, `/${params.rest}${search}`, request, response);
+      run({ params: { namespace = '', service = '', instance, rest }, search, request, response }) {
+        const found = parts.proxies
+          .list()
+          .find((one) => one.namespace === namespace && one.service === service && one.instance === instance);
+        if (found === undefined) throw new ApiError('NOT_FOUND', 'GET /v1/proxies lists the sidecars that there are');
+        const spiffeId = formatSpiffe({ trustDomain: parts.trustDomain, namespace, service });
+        return passthrough.toSidecar({ inbound: found.inbound, spiffeId }, `/${rest}${search}`, request, response);
       },
     }),
     raw({
+      path: '/jaeger',
+      page: true,
+      summary: "Leads to Jaeger's own pages.",
+      content: 'text/plain',
+      // Relative, so that it holds behind a proxy that has put a path before ours.
+      run: ({ response }) => void response.writeHead(302, { location: 'jaeger/' }).end(),
+    }),
+    raw({
       path: '/jaeger/{rest*}',
+      page: true,
       summary: "Jaeger's own pages, when it was configured.",
       content: '*/*',
       run({ params, search, request, response }) {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { silentLog } from '../../lib/log.ts';
 import type { ApiProxy } from '../../proto/api/api.ts';
@@ -53,7 +54,11 @@ export function ask(
 
 /** The API over a store and join tokens of its own; what sidecars would bring is put in by hand. */
 export async function startTestApi(
-  options: Partial<ApiOptions> & { readonly clock?: Clock; readonly jaegerUi?: URL } = {},
+  options: Partial<ApiOptions> & {
+    readonly clock?: Clock;
+    readonly jaegerUi?: URL;
+    readonly ownContext?: () => SecureContext;
+  } = {},
 ) {
   const dir = await mkdtemp(join(tmpdir(), 'weft-api-'));
   const common = { clock: options.clock ?? systemClock, log: silentLog };
@@ -78,17 +83,18 @@ export async function startTestApi(
     registry: {
       endpoints: (service) => endpoints.get(service) ?? [],
       services: () => [...endpoints.keys()],
+      declared: (service) => endpoints.get(service)?.[0]?.declared,
       subscribe: subscribe(onService),
     },
     proxies: {
       list: () => proxies,
       convergence: (revision) => ({ revision, converged: proxies.length === 0, waiting: [...proxies] }),
-      declared: (service) => endpoints.get(service)?.[0]?.declared,
       subscribe: subscribe(onProxy),
     },
     edges: () => [],
     tokens,
     trustDomain: 'mesh.local',
+    ownContext: options.ownContext ?? (() => createSecureContext()),
     status: () => ({ grpc: '127.0.0.1:7443', uptimeSeconds: 1, rootExpires: '2036-01-01T00:00:00.000Z' }),
     version: '0.0.0',
     jaegerUi: options.jaegerUi,
@@ -142,7 +148,7 @@ export const endpoint = (id: string, port: number): RegistryEndpoint => ({
   version: id,
 });
 
-export const proxy = (instance: string, admin: string): ApiProxy => ({
+export const proxy = (instance: string, inbound: string): ApiProxy => ({
   instance,
   namespace: 'default',
   service: 'cart',
@@ -153,6 +159,6 @@ export const proxy = (instance: string, admin: string): ApiProxy => ({
   state: 'synced',
   problems: [],
   version: '0.0.0',
-  inbound: '127.0.0.1:15006',
-  admin,
+  inbound,
+  admin: '127.0.0.1:15000',
 });

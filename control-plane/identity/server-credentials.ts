@@ -1,5 +1,5 @@
 import { constants, X509Certificate } from 'node:crypto';
-import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
@@ -14,6 +14,8 @@ const checkMs = 60_000;
 export interface OwnCredentials {
   /** For `Server.bindAsync`. */
   readonly credentials: ServerCredentials;
+  /** For connections that the control plane opens itself: the same certificate, and whom it trusts. Another one after each renewal. */
+  context(): SecureContext;
   close(): Promise<void>;
 }
 
@@ -30,7 +32,8 @@ export async function serverCredentials(
     const roots = toPem(authority.roots());
     const { certPem, keyPem } = await authority.issueServer(names);
     const notAfter = new X509Certificate(certPem).validToDate.getTime();
-    return { roots, renewAt: (clock.wall() + notAfter) / 2, options: contextOptions(certPem, keyPem, roots) };
+    const options = contextOptions(certPem, keyPem, roots);
+    return { roots, renewAt: (clock.wall() + notAfter) / 2, options, context: createSecureContext(options) };
   };
 
   let current = await issue();
@@ -60,6 +63,7 @@ export async function serverCredentials(
 
   return {
     credentials,
+    context: () => current.context,
     async close() {
       closed = true;
       cancel();
