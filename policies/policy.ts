@@ -57,7 +57,10 @@ export type Protocol = 'http' | 'http2' | 'grpc' | 'tcp';
 
 /** What the data path has to know of a service, besides its endpoints. */
 export interface ServiceFacts {
-  readonly protocol: Protocol;
+  /** `auto`: nobody has said. */
+  readonly protocol: Protocol | 'auto';
+  /** By which callers name it; all lead to the same endpoints. */
+  readonly ports: readonly number[];
 }
 
 /** A local address that leads to a service. */

@@ -10,6 +10,8 @@ import { type AppHealth, appHealthOf, appHealthOptions } from './app-health/opti
 import { upgradeOptions } from './http/upgrade.ts';
 import type { Limits } from './limits/limits.ts';
 import { limitOptions, limitsOf, whole } from './limits/options.ts';
+import { namesOptions } from './names/options.ts';
+import type { Resolver } from './names/resolv-conf.ts';
 import type { AppProtocol } from './tcp/inbound.ts';
 import { tcpAllowOf, tcpOptions, upstreamsOf } from './tcp/options.ts';
 import type { UpstreamSpec } from './tcp/upstreams.ts';
@@ -70,6 +72,7 @@ export const sidecarOptions = {
   'max-request-body': number('largest request body in octets; 0: no limit', 0, Number.MAX_SAFE_INTEGER, '0'),
   ...limitOptions,
   ...tcpOptions,
+  ...namesOptions,
   concurrency: whole('threads that carry traffic; each has its own connections and retry budgets', 1, 64, 1),
   ...upgradeOptions,
   'drain-delay': duration('time between leaving the registry and closing the listeners', '1s'),
@@ -118,6 +121,10 @@ export interface SidecarConfig {
   readonly limits: Limits;
   readonly appProtocol: AppProtocol;
   readonly upstreams: readonly UpstreamSpec[];
+  /** Where DNS is answered; undefined: nowhere, and nobody listens at services' own addresses. */
+  readonly dns: Resolver | undefined;
+  /** undefined: those that the system has. */
+  readonly dnsForward: readonly Resolver[] | undefined;
   /** Callers, as `namespace/name`; undefined: everyone of the mesh. */
   readonly tcpAllow: readonly string[] | undefined;
   /** Threads that carry traffic. */
@@ -171,6 +178,8 @@ export function readSidecarConfig(
     limits: limitsOf(values),
     appProtocol: values['app-protocol']!,
     upstreams,
+    dns: values.dns,
+    dnsForward: values['dns-forward'],
     tcpAllow: tcpAllowOf(values, namespace),
     concurrency: values.concurrency!,
     upgrades: values.upgrades!,

@@ -4,9 +4,7 @@ import { InvalidInput, type Issue } from '../lib/issues.ts';
 import { Live } from '../lib/live.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import { parseSpiffe } from '../lib/spiffe.ts';
 import { loadFilters } from '../policies/load.ts';
-import { serviceKey } from '../policies/resource.ts';
 import { adminOverMesh, type ReadPage } from './admin/over-mesh.ts';
 import type { ListenerContext } from './http/context.ts';
 import { Files } from './limits/files.ts';
@@ -15,10 +13,13 @@ import { startOverload } from './limits/overload.ts';
 import { memoryReading, type Readings } from './limits/readings.ts';
 import { shedHeaviest } from './limits/shed.ts';
 import { type Listener, listenedElsewhere, startListener } from './listen/listener.ts';
+import { leaveToApp, namePlaces } from './names/places.ts';
+import type { Reachable } from './names/reachable.ts';
 import { Loop } from './net/loop.ts';
 import { Compiler } from './snapshot/compile.ts';
 import { Destinations } from './snapshot/destinations.ts';
 import { dumpSnapshot, type SnapshotDump } from './snapshot/dump.ts';
+import type { InForce } from './snapshot/in-force.ts';
 import type { Inputs } from './snapshot/inputs.ts';
 import { serviceNames } from './snapshot/route-table.ts';
 import { emptySnapshot, type Snapshot } from './snapshot/snapshot.ts';
@@ -27,7 +28,8 @@ import type { AppProtocol } from './tcp/inbound.ts';
 import type { TcpServer } from './tcp/server.ts';
 import { tcpServers } from './tcp/servers.ts';
 import { type UpstreamSpec, Upstreams } from './tcp/upstreams.ts';
-import type { Edge, Telemetry } from './telemetry/telemetry.ts';
+import { peerEdges } from './telemetry/peer-edges.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
 import type { LiveCredentials } from './tls/credentials.ts';
 import { appDestination, appRule, appSpec } from './upstream/app.ts';
 import { connector } from './upstream/connect.ts';
@@ -50,6 +52,8 @@ export interface DataPlaneOptions {
   readonly limits: Limits;
   /** Local addresses that lead to one service each. */
   readonly upstreams?: readonly UpstreamSpec[];
+  /** Services are listened for at their own addresses and ports, where names lead. */
+  readonly names?: boolean;
   /** Services, as `namespace/name`, that may open TCP connections to the app; undefined: every one of the mesh. */
   readonly tcpAllow?: readonly string[] | undefined;
   /** Protocols (lower case) that callers may go over to. */
@@ -73,20 +77,14 @@ export interface DataPlaneOptions {
   readonly log: Log;
 }
 
-/** Which configuration the data plane runs. */
-export interface InForce {
-  readonly revision: number;
-  /** False until there was a configuration. */
-  readonly ready: boolean;
-  /** Why it is not ready, where that is not for want of a configuration. */
-  readonly problem?: string;
-}
-
 /** Listeners, routes and connections: all that a request passes. */
 export interface DataPlane {
   readonly inbound: Pick<Listener, 'address' | 'connections'>;
   readonly outbound: Pick<Listener, 'address' | 'connections'>;
+  /** Told when all that it asks for is listened at, or has been tried. */
   readonly snapshot: Pick<Live<InForce>, 'current' | 'subscribe'>;
+  /** Services that are listened for at their own addresses. */
+  readonly names: Pick<Reachable, 'has'>;
   /** What is in force, for people; has no secrets in it. */
   dump(): Promise<SnapshotDump>;
   /** Compiles inputs and puts them in force, or gives the reasons why not. One at a time. */
@@ -96,8 +94,13 @@ export interface DataPlane {
   close(): Promise<void>;
 }
 
+/** One of this thread. */
+export interface LocalDataPlane extends DataPlane {
+  readonly names: Reachable;
+}
+
 /** `readings`: how the thread is doing; by its heap and its loop, unless told otherwise. */
-export async function startDataPlane(options: DataPlaneOptions, readings?: Readings): Promise<DataPlane> {
+export async function startDataPlane(options: DataPlaneOptions, readings?: Readings): Promise<LocalDataPlane> {
   const { telemetry, clock, random, log, credentials, readPage } = options;
   // Never plain text instead, whoever puts the parts together.
   if (options.mtls !== 'off' && credentials === undefined)
@@ -130,6 +133,8 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     random,
   });
   const snapshot = new Live<Snapshot>({ ...emptySnapshot, app: rule });
+  /** The same for others, who are told of what they can reach. */
+  const inForce = new Live<InForce>(snapshot.current);
   const serviceOf = serviceNames(options.namespace);
   let draining = false;
   const { appProtocol: told = 'auto' } = options;
@@ -140,6 +145,18 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   };
   heedApp();
 
+  const upstreams = new Upstreams(
+    async ({ service, address, named }) => {
+      if (named) await leaveToApp(options.app, address, clock);
+      const of = { ...context('outbound'), serviceOf: () => service };
+      return listen('outbound', address, of, tcp.outbound(service, of));
+    },
+    clock,
+    log,
+  );
+  const listenAll = ({ current }: Live<Snapshot>): void =>
+    upstreams.update(options.names ? [...current.upstreams, ...namePlaces(current)] : current.upstreams);
+
   let turn: Promise<unknown> = Promise.resolve();
   const accept = (inputs: Inputs): Promise<readonly Issue[]> => {
     const done = turn.then(async () => {
@@ -147,6 +164,8 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
       if ('issues' in compiled) return compiled.issues;
       snapshot.set(compiled.snapshot);
       heedApp();
+      await upstreams.settled();
+      inForce.set(compiled.snapshot);
       return [];
     });
     turn = done.catch(() => undefined);
@@ -228,14 +247,6 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     const of = context('inbound');
     return listen('inbound', options.inbound, of, tcp.inbound(of));
   };
-  const upstreams = new Upstreams(
-    ({ service, address }) => {
-      const of = { ...context('outbound'), serviceOf: () => service };
-      return listen('outbound', address, of, tcp.outbound(service, of));
-    },
-    clock,
-    log,
-  );
   const abandon = async (error: unknown): Promise<never> => {
     overload.close();
     for (const listener of listeners) await listener.close();
@@ -247,13 +258,15 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
   listeners.push(outbound);
   listeners.push(upstreams);
   for (const upstream of options.upstreams ?? []) await upstreams.open(upstream).catch(abandon);
-  upstreams.update(snapshot.current.upstreams);
-  snapshot.subscribe((next) => upstreams.update(next.upstreams));
+  listenAll(snapshot);
+  snapshot.subscribe(() => listenAll(snapshot));
+  await upstreams.settled();
 
   return {
     inbound,
     outbound,
-    snapshot,
+    snapshot: inForce,
+    names: upstreams.names,
     dump: () => Promise.resolve(dumpSnapshot(snapshot.current, upstreams.dump())),
     accept,
     async drain(deadlineMs) {
@@ -273,20 +286,5 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
       app.destroy();
       loop.close();
     },
-  };
-}
-
-/** The edge of a caller, by its SPIFFE ID: looked up once for each caller, not for each request. */
-function peerEdges(direction: 'inbound' | 'outbound', telemetry: Telemetry): (peer: string) => Edge {
-  const edges = new Map<string, Edge>();
-  return (peer) => {
-    let edge = edges.get(peer);
-    if (edge === undefined) {
-      const id = parseSpiffe(peer);
-      edge = telemetry.edge(direction, id === undefined ? 'unknown' : serviceKey(id.namespace, id.service));
-      // Telemetry bounds the number of edges; this bounds the number of names for them.
-      if (edges.size < 10_000) edges.set(peer, edge);
-    }
-    return edge;
   };
 }

@@ -33,8 +33,8 @@ export async function runSidecar(
   const log = jsonLog({ level: config.logLevel, fields: { service: config.serviceKey } });
   try {
     const sidecar = await startSidecar(config, { clock: systemClock, random: systemRandom, log });
-    const { inbound, outbound, admin, upstreams } = sidecar;
-    const addresses = { inbound, outbound, admin };
+    const { inbound, outbound, admin, dns, upstreams } = sidecar;
+    const addresses = { inbound, outbound, admin, ...(dns === undefined ? {} : { dns }) };
     const shown = Object.fromEntries(Object.entries(addresses).map(([name, where]) => [name, formatAddress(where)]));
     process.stdout.write(
       `${JSON.stringify({ event: 'listening', ...shown, ...(Object.keys(upstreams).length > 0 ? { upstreams } : {}) })}\n`,

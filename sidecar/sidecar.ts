@@ -25,6 +25,8 @@ export interface Sidecar {
   readonly inbound: Address;
   readonly outbound: Address;
   readonly admin: Address;
+  /** Where it answers DNS, if anywhere. */
+  readonly dns: Address | undefined;
   /** Where services of its `upstreams` are, as text, by `namespace/name`. */
   readonly upstreams: Readonly<Record<string, string>>;
   ready(): { readonly ready: boolean; readonly reason: string };
@@ -78,13 +80,15 @@ export async function startSidecar(
     let pages: AdminParts | undefined;
     const readPage = async (target: string): Promise<Answer> =>
       pages === undefined ? problem(503, 'NOT_READY', 'this sidecar is starting') : answerTo(pages, 'GET', target);
+    const resolve = (service: string): Promise<void> | undefined => control?.subscribe(service);
     const traffic = {
       ...config,
       limits: limitsHere(config.limits, config.concurrency),
       // From a file all is known at once; a control plane may still be hearing of the other sidecars itself.
       endpointGraceMs: source.from === 'control-plane' ? ENDPOINT_GRACE_MS : 0,
       credentials,
-      resolve: (service: string) => control?.subscribe(service),
+      resolve,
+      names: config.dns !== undefined,
       readPage: source.from === 'control-plane' ? readPage : undefined,
       telemetry,
       clock,
@@ -97,6 +101,18 @@ export async function startSidecar(
         ? await (await import('./workers/workers.ts')).startWorkers(traffic, concurrency)
         : await startDataPlane(traffic),
     );
+    const dns =
+      config.dns === undefined
+        ? undefined
+        : own(
+            await (await import('./names/start.ts')).startSidecarNames(config.dns, {
+              config,
+              dataPlane,
+              resolve,
+              clock,
+              log,
+            }),
+          );
     let draining = false;
     const probe = own(startAppProbe(config.app, config.appHealth, clock, () => tellReady()));
     const readyWith = (appProblem: string): { ready: boolean; reason: string } =>
@@ -152,6 +168,7 @@ export async function startSidecar(
       inbound: dataPlane.inbound.address,
       outbound: dataPlane.outbound.address,
       admin: admin.address,
+      dns: dns?.address,
       upstreams: Object.fromEntries(upstreams.map(({ service, listen }) => [service, listen])),
     };
 

@@ -27,8 +27,12 @@ test.each(['http', 'http2', 'grpc', 'tcp'] as const)('a service may speak %s, an
   const spec = { ports: [{ port: 80, protocol }], endpoints: [] };
   expect(parse({ ports: spec.ports })).toEqual(spec);
   const env = compileEnv();
-  expect(filter.compileService!(resource(spec), env)).toEqual({ protocol });
+  expect(filter.compileService!(resource(spec), env)).toEqual({ protocol, ports: [80] });
   expect(env.issues.ok).toBe(true);
+});
+
+test('of a port without a protocol, as a service that joined may have it, nobody has said anything', () => {
+  expect(filter.compileService!(resource({ ports: [{ port: 9000 }] }), compileEnv()).protocol).toBe('auto');
 });
 
 test('a sidecar refuses a protocol that it does not know', () => {

@@ -28,6 +28,9 @@ export interface CompileOptions {
   readonly random: Random;
 }
 
+/** Of a service that nobody says the port of. */
+const defaultPort = 80;
+
 const roleOf = new Map(kinds.map((entry) => [entry.kind, entry.role]));
 
 /** Turns inputs into snapshots, one after the other; holds what outlives each of them. */
@@ -57,7 +60,8 @@ export class Compiler {
     pass.updateDestinations();
     this.#kept = pass.kept;
     const { app } = this.#options;
-    return { snapshot: { revision: inputs.revision, services, absent: inputs.absent, upstreams, app, ready: true } };
+    const { revision, absent, addresses } = inputs;
+    return { snapshot: { revision, services, absent, addresses, upstreams, app, ready: true } };
   }
 }
 
@@ -140,6 +144,7 @@ class Pass {
     return {
       key,
       protocol,
+      ports: facts === undefined || facts.ports.length === 0 ? [defaultPort] : facts.ports,
       destination: this.#options.destinations.get(key),
       rules: protocol === 'tcp' ? [] : this.#rules(key, allRules),
       edge: this.#options.edge(key),

@@ -12,6 +12,8 @@ export interface Snapshot {
   readonly services: ReadonlyMap<string, ServiceRoutes>;
   /** Services that the control plane says do not exist. */
   readonly absent: ReadonlySet<string>;
+  /** Where services are on loopback, by `namespace/name`. */
+  readonly addresses: ReadonlyMap<string, string>;
   /** Local addresses that resources ask for, in the order of their names. */
   readonly upstreams: readonly UpstreamSpec[];
   /** The way to the app beside us. */
@@ -25,6 +27,7 @@ export const emptySnapshot: Omit<Snapshot, 'app'> = {
   revision: 0,
   services: new Map(),
   absent: new Set(),
+  addresses: new Map(),
   upstreams: [],
   ready: false,
 };
@@ -34,6 +37,8 @@ export interface ServiceRoutes {
   readonly key: string;
   /** What it speaks; `auto`: there is no resource that says so. */
   readonly protocol: Protocol | 'auto';
+  /** By which callers name it. */
+  readonly ports: readonly number[];
   /** Its own endpoints, where connections that carry no requests go, whatever routes say. */
   readonly destination: Destination;
   /** Best match first; the last one takes whatever is left, unless routes say otherwise. None for `tcp`. */

@@ -4,6 +4,8 @@ import { messageOf } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import type { HttpExchange } from '../http/exchange.ts';
 import type { Listener } from '../listen/listener.ts';
+import { nameAdvice } from '../names/places.ts';
+import { Reachable } from '../names/reachable.ts';
 
 /** A local address that leads to one service. */
 export interface UpstreamSpec {
@@ -12,6 +14,8 @@ export interface UpstreamSpec {
   readonly address: Address;
   /** `Kind namespace/name` of the resource that asks for it; absent: a setting of this sidecar does. */
   readonly from?: string;
+  /** It is the service's own address and port, where names lead. */
+  readonly named?: true;
 }
 
 /** One of them, for people. */
@@ -47,12 +51,16 @@ interface Place {
  * which come and go. An address that cannot be had is tried again and again; the others do not wait for it.
  */
 export class Upstreams {
+  /** Services at whose own address somebody listens. */
+  readonly names = new Reachable();
   readonly #listen: (spec: UpstreamSpec) => Promise<Listener>;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #places = new Map<string, Place>();
   /** No longer wanted; connections that are there go on. */
   readonly #leaving = new Set<Listener>();
+  /** Attempts to listen that are under way. */
+  readonly #trying = new Set<Promise<void>>();
   #closed = false;
 
   constructor(listen: (spec: UpstreamSpec) => Promise<Listener>, clock: Clock, log: Log) {
@@ -84,8 +92,18 @@ export class Upstreams {
       if (this.#places.has(key)) continue;
       const place = newPlace(spec);
       this.#places.set(key, place);
-      void this.#try(place);
+      this.#begin(place);
     }
+  }
+
+  /** Resolves when every place that is wanted is listened at, or has been tried in vain. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#trying);
+  }
+
+  #begin(place: Place): void {
+    const attempt = this.#try(place).finally(() => this.#trying.delete(attempt));
+    this.#trying.add(attempt);
   }
 
   async #try(place: Place): Promise<void> {
@@ -99,14 +117,16 @@ export class Upstreams {
       }
       place.listener = listener;
       place.problem = '';
+      if (spec.named) this.names.change(spec.service, true);
       this.#log.info('upstream.listening', about);
     } catch (thrown) {
       if (place.gone) return;
       place.problem = messageOf(thrown);
       const retryMs = Math.min(lastBackoffMs, firstBackoffMs * 2 ** place.failures);
       place.failures = Math.min(place.failures + 1, 20);
-      this.#log.error('upstream.not-listening', { ...about, problem: place.problem, retryMs });
-      place.cancelRetry = this.#clock.after(retryMs, () => void this.#try(place));
+      const advice = spec.named ? nameAdvice((thrown as NodeJS.ErrnoException).code) : undefined;
+      this.#log.error('upstream.not-listening', { ...about, problem: place.problem, advice, retryMs });
+      place.cancelRetry = this.#clock.after(retryMs, () => this.#begin(place));
     }
   }
 
@@ -115,6 +135,7 @@ export class Upstreams {
     place.cancelRetry?.();
     const { listener } = place;
     if (listener === undefined) return;
+    if (place.spec.named) this.names.change(place.spec.service, false);
     listener.drain();
     this.#leaving.add(listener);
     void listener.empty().then(() => this.#leaving.delete(listener));

@@ -66,6 +66,8 @@ export type FromWorker =
   | { readonly kind: 'answer'; readonly id: number; readonly value: Answers[keyof Answers] }
   | { readonly kind: 'no-answer'; readonly id: number; readonly problem: string }
   | { readonly kind: 'resolve'; readonly service: string }
+  /** A service is listened for at its own address from now on, or no longer. */
+  | { readonly kind: 'name'; readonly service: string; readonly there: boolean }
   | { readonly kind: 'read-page'; readonly id: number; readonly target: string }
   | { readonly kind: 'cells'; readonly of: CellsOf; readonly cells: Float64Array; readonly gauge: number }
   | { readonly kind: 'identities'; readonly identities: readonly KnownIdentity[] }

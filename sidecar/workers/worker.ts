@@ -5,7 +5,7 @@ import { Live } from '../../lib/live.ts';
 import { systemRandom } from '../../lib/random.ts';
 import type { ReadPage } from '../admin/over-mesh.ts';
 import type { Answer } from '../admin/pages.ts';
-import { type DataPlane, startDataPlane } from '../data-plane.ts';
+import { type DataPlane, type LocalDataPlane, startDataPlane } from '../data-plane.ts';
 import { secureContext } from '../tls/contexts.ts';
 import type { Credentials, LiveCredentials } from '../tls/credentials.ts';
 import type { Answers, FromWorker, PlainCredentials, Question, ToWorker, WorkerStart } from './messages.ts';
@@ -33,7 +33,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
     return waiting.promise;
   };
 
-  let dataPlane: DataPlane;
+  let dataPlane: LocalDataPlane;
   try {
     dataPlane = await startDataPlane({
       ...start.options,
@@ -92,7 +92,10 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
         message satisfies never;
     }
   });
-  const { inbound, outbound } = dataPlane;
+  const { inbound, outbound, names } = dataPlane;
+  const tellName = (service: string, there: boolean): void => post({ kind: 'name', service, there });
+  for (const service of names.list()) tellName(service, true);
+  names.subscribe(tellName);
   post({ kind: 'listening', inbound: inbound.address, outbound: outbound.address });
 }
 

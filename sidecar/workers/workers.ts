@@ -2,8 +2,9 @@ import type { Address } from '../../lib/address.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Issue } from '../../lib/issues.ts';
 import { Live } from '../../lib/live.ts';
-import type { DataPlane, DataPlaneOptions, InForce } from '../data-plane.ts';
+import type { DataPlane, DataPlaneOptions } from '../data-plane.ts';
 import { addDumps } from '../snapshot/dump.ts';
+import { type InForce, inForceOf } from '../snapshot/in-force.ts';
 import type { Inputs } from '../snapshot/inputs.ts';
 import { openOf } from '../telemetry/connection-counts.ts';
 import type { RunningTelemetry } from '../telemetry/start-telemetry.ts';
@@ -43,7 +44,9 @@ export async function startWorkers(
 
 class WorkerSet implements Workers {
   readonly seats: readonly Seat[];
-  readonly snapshot = new Live<InForce>({ revision: 0, ready: false });
+  readonly snapshot = new Live<InForce>(inForceOf(undefined));
+  /** Only what all threads listen for: the system may give a connection to any of them. */
+  readonly names = { has: (service: string): boolean => this.#isNamed(service) };
   inbound: DataPlane['inbound'];
   outbound: DataPlane['outbound'];
   readonly #options: DataPlaneOptions & { readonly telemetry: RunningTelemetry };
@@ -51,6 +54,8 @@ class WorkerSet implements Workers {
   readonly #unsubscribe: () => void;
   /** What is in force, or is to be as soon as there is a thread. */
   #inputs: Inputs | undefined;
+  /** Services that each seat listens for at their own addresses, by its index. */
+  readonly #named = new Map<number, Set<string>>();
   /** What each seat has, by its index. */
   readonly #has: (Inputs | undefined)[] = [];
   #turn: Promise<unknown> = Promise.resolve();
@@ -125,6 +130,7 @@ class WorkerSet implements Workers {
     const { credentials, telemetry } = this.#options;
     const inputs = this.#inputs;
     this.#has[index] = inputs;
+    this.#named.set(index, new Set());
     return {
       options: {
         ...plainOptions(this.#options, this.seats.length),
@@ -163,6 +169,10 @@ class WorkerSet implements Workers {
         taken('log');
         break;
       }
+      case 'name':
+        if (message.there) this.#named.get(worker)?.add(message.service);
+        else this.#named.get(worker)?.delete(message.service);
+        break;
       case 'resolve': {
         const { service } = message;
         const over = (): void => reply({ kind: 'resolved', service });
@@ -180,6 +190,11 @@ class WorkerSet implements Workers {
         );
       }
     }
+  }
+
+  #isNamed(service: string): boolean {
+    const alive = this.seats.filter((seat) => seat.alive);
+    return alive.length > 0 && alive.every(({ index }) => this.#named.get(index)?.has(service) === true);
   }
 
   #onBack(seat: Seat): void {
@@ -275,12 +290,9 @@ class WorkerSet implements Workers {
 
   /** Tells whoever looks what is in force now. */
   #tell(): void {
-    const revision = this.#inputs?.revision ?? 0;
     const alive = this.seats.some((seat) => seat.alive);
-    this.snapshot.set({
-      revision,
-      ready: this.#inputs !== undefined && alive,
-      ...(alive ? {} : { problem: 'no worker thread is alive; the log says why' }),
-    });
+    const inForce = inForceOf(this.#inputs);
+    const problem = 'no worker thread is alive; the log says why';
+    this.snapshot.set(alive ? inForce : { ...inForce, ready: false, problem });
   }
 }

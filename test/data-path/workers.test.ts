@@ -58,7 +58,7 @@ test('a change reaches every thread when it is accepted, and none when it is ref
   expect(await bodies()).toEqual(new Set(['before']));
   await mesh.apply({ services: { web: [after.address] } });
   expect(await bodies()).toEqual(new Set(['after']));
-  expect(mesh.workers.snapshot.current).toEqual({ revision: 2, ready: true });
+  expect(mesh.workers.snapshot.current).toMatchObject({ revision: 2, ready: true });
 
   const inputs = await inputsOf({ services: { web: [before.address] } }, 3);
   const key = { kind: 'Unheard', namespace: 'default', name: 'of' };
