@@ -12,6 +12,9 @@ const connectTimeoutMs = 5000;
 /** The name sent in SNI; the control plane is known by its SPIFFE ID, not by where it is. */
 const serverName = 'control-plane';
 
+/** Where one name stands for several control planes, sidecars take them in random order: the system gives all the same. */
+const spread = JSON.stringify({ loadBalancingConfig: [{ pick_first: { shuffleAddressList: true } }] });
+
 /** What a grpc-js client is made with: `new Client(target, credentials, options)`. */
 export interface ControlPlaneChannel {
   readonly target: string;
@@ -37,8 +40,13 @@ export function controlPlaneChannel(
   return {
     target: targetOf(address),
     credentials,
-    // A proxy of the environment has no business between a sidecar and its control plane.
-    options: { 'grpc.ssl_target_name_override': serverName, 'grpc.enable_http_proxy': 0 },
+    options: {
+      'grpc.ssl_target_name_override': serverName,
+      // A proxy of the environment has no business between a sidecar and its control plane.
+      'grpc.enable_http_proxy': 0,
+      'grpc.service_config': spread,
+      'grpc.service_config_disable_resolution': 1,
+    },
   };
 }
 
