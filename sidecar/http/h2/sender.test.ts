@@ -278,9 +278,10 @@ describe('a stream that is reset while something waits', () => {
     await under.said();
     under.session.lastStream = 3;
     stream.open(3);
+    stream.events.length = 0;
     under.hears(windowUpdate(3, 1000), windowUpdate(0, 1000));
     expect(await under.said()).toEqual([]);
-    expect([stream.buffered, stream.localClosed]).toEqual([0, false]);
+    expect([stream.buffered, stream.localClosed, stream.events]).toEqual([0, false, []]);
   });
 });
 
