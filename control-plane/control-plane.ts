@@ -32,6 +32,7 @@ import { openConsulStore } from './store/consul.ts';
 import { openEmbeddedStore } from './store/embedded.ts';
 import type { Store } from './store/store.ts';
 import { telemetryService } from './telemetry/ingest.ts';
+import { ControlPlaneMetrics } from './telemetry/metrics.ts';
 import { inSpan, startTracing } from './telemetry/tracing.ts';
 import { untilStore } from './until-store.ts';
 
@@ -98,11 +99,12 @@ async function assemble(config: ControlPlaneConfig, { clock, log }: Parts): Prom
     const identify = (call: PeerCall) => verifiedPeer(call, authority);
     const roots = () => authority.roots();
     const kinds = schemasOf(catalog);
+    const metrics = new ControlPlaneMetrics(clock);
     const addresses = own(new Addresses({ vault, clock, random: systemRandom, log }));
     const discovery = own(
-      discoveryService({ store, registry, addresses, sidecars, kinds, identify, roots, clock, log }),
+      discoveryService({ store, registry, addresses, sidecars, kinds, identify, roots, pushes: metrics, clock, log }),
     );
-    const identity = identityService({ authority: tracedSigning(authority), tokens, clock, log });
+    const identity = identityService({ authority: watchedSigning(authority, metrics), tokens, clock, log });
     const telemetry = telemetryService({ identify, clock, log });
     const served = [discovery, identity, telemetry];
     const services = ['Discovery', 'Identity', 'Telemetry'].map((name) => `weft.v1.${name}`);
@@ -129,6 +131,15 @@ async function assemble(config: ControlPlaneConfig, { clock, log }: Parts): Prom
             rootExpires: new Date(authority.rootExpires()).toISOString(),
           }),
           version,
+          metrics: () =>
+            metrics.text({
+              version,
+              proxies: discovery.proxies(),
+              revision: store.current().revision,
+              storeHealthy: store.healthy(),
+              rootExpires: authority.rootExpires(),
+            }),
+          answered: (status) => metrics.answered(status),
           clock,
           log,
           jaegerUi: config.jaegerUi,
@@ -169,13 +180,22 @@ function certificateNames({ grpc, names }: ControlPlaneConfig): string[] {
   return [...new Set(['localhost', '127.0.0.1', '::1', hostname().toLowerCase(), ...bound, ...names])];
 }
 
-/** The same authority, with a span for each certificate that a workload gets. */
-const tracedSigning = (authority: Authority): Authority => ({
+/** The same authority, with a span for each certificate that a workload gets, and a count of them. */
+const watchedSigning = (authority: Authority, metrics: ControlPlaneMetrics): Authority => ({
   trustDomain: authority.trustDomain,
   roots: () => authority.roots(),
   rootExpires: () => authority.rootExpires(),
   issueServer: (names) => authority.issueServer(names),
   verifyPeer: (leaf, chain) => authority.verifyPeer(leaf, chain),
-  sign: (csr, identity, options) =>
-    inSpan('ca.sign', { 'weft.identity': formatSpiffe(identity) }, () => authority.sign(csr, identity, options)),
+  async sign(csr, identity, options) {
+    let result: 'issued' | 'refused' = 'refused';
+    try {
+      const sign = () => authority.sign(csr, identity, options);
+      const issued = await inSpan('ca.sign', { 'weft.identity': formatSpiffe(identity) }, sign);
+      result = 'issued';
+      return issued;
+    } finally {
+      metrics.certificate(result);
+    }
+  },
 });

@@ -7,6 +7,9 @@ export const boundsUs: readonly number[] = [
   250_000, 400_000, 600_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
 ];
 
+/** The same in seconds, as metrics write them. */
+export const boundTexts: readonly string[] = boundsUs.map((us) => String(us / 1e6));
+
 /** Buckets, the last of which takes everything above the last bound. */
 export const bucketCount = boundsUs.length + 1;
 

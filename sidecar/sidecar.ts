@@ -162,6 +162,12 @@ export async function startSidecar(
       }),
       drain: () => void drain(),
     };
+    telemetry.gauge('weft_ready', () => (readyUnderLoad().ready ? 1 : 0));
+    telemetry.gauge('weft_revision', () => dataPlane.snapshot.current.revision);
+    if (source.from === 'control-plane')
+      telemetry.gauge('weft_control_plane_connected', () => (control?.status().connected === true ? 1 : 0));
+    if (credentials !== undefined)
+      telemetry.gauge('weft_certificate_expires_timestamp_seconds', () => (credentials.current?.notAfter ?? 0) / 1000);
     const admin = own(await startAdmin({ ...pages, address: config.admin, log }));
     const { upstreams } = await dataPlane.dump();
     const started = {

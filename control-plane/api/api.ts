@@ -40,6 +40,7 @@ export async function startApi(options: ApiOptions, parts: ApiParts): Promise<Ap
   const match = matcher(allRoutes(parts, watch, passthrough, () => ready));
 
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+    response.once('close', () => parts.answered(response.statusCode));
     answer(request, response).catch((thrown: unknown) => refuse(thrown, request, response, parts.log));
   });
   server.maxConnections = 1024;

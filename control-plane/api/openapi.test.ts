@@ -31,6 +31,8 @@ test('the document lists every route that the server has, and no other', async (
     'GET /v1/edges',
     'POST /v1/tokens',
     'GET /v1/status',
+    'GET /v1/prometheus/targets',
+    'GET /metrics',
     'GET /v1/watch',
     'GET /v1/proxies/{namespace}/{service}/{instance}/admin/{rest}',
     'GET /jaeger',

@@ -29,6 +29,10 @@ export interface ApiParts {
   readonly ownContext: () => SecureContext;
   readonly status: () => Pick<ApiStatus, 'grpc' | 'uptimeSeconds' | 'rootExpires'>;
   readonly version: string;
+  /** All metrics of the control plane, in the text format of Prometheus. */
+  readonly metrics: () => string;
+  /** Called with the status of each answer. */
+  readonly answered: (status: number) => void;
   readonly clock: Clock;
   readonly log: Log;
   /** Where Jaeger's UI is; its path is the base path that Jaeger was started with. */

@@ -7,6 +7,7 @@ import { ApiError } from './problem.ts';
 import { json, type Row, raw } from './route.ts';
 import { changeRoutes } from './routes-changes.ts';
 import { meshRoutes } from './routes-mesh.ts';
+import { metricsRoutes } from './routes-metrics.ts';
 import type { Watch } from './watch.ts';
 
 const health = z.object({ status: z.string() });
@@ -21,6 +22,7 @@ export function allRoutes(
   const rows: Row[] = [
     ...changeRoutes(parts),
     ...meshRoutes(parts),
+    ...metricsRoutes(parts),
     raw({
       path: '/v1/watch',
       summary: 'Server-sent events: hello, then each revision, service and proxy that changes.',

@@ -69,6 +69,7 @@ export async function startTestApi(
 
   const endpoints = new Map<string, RegistryEndpoint[]>();
   const proxies: ApiProxy[] = [];
+  const statuses: number[] = [];
   const onService = new Set<(service: string) => void>();
   const onProxy = new Set<() => void>();
   const subscribe =
@@ -97,6 +98,8 @@ export async function startTestApi(
     ownContext: options.ownContext ?? (() => createSecureContext()),
     status: () => ({ grpc: '127.0.0.1:7443', uptimeSeconds: 1, rootExpires: '2036-01-01T00:00:00.000Z' }),
     version: '0.0.0',
+    metrics: () => '# HELP weft_x X.\n# TYPE weft_x gauge\nweft_x 1\n',
+    answered: (status) => void statuses.push(status),
     jaegerUi: options.jaegerUi,
     ...common,
   };
@@ -117,6 +120,8 @@ export async function startTestApi(
     port,
     store,
     proxies,
+    /** Of all answers so far. */
+    statuses,
     watchers: () => onService.size + onProxy.size,
     get: (path: string, headers?: OutgoingHttpHeaders) => ask(port, 'GET', path, undefined, headers),
     post: (path: string, body: unknown, headers?: OutgoingHttpHeaders) => ask(port, 'POST', path, body, headers),

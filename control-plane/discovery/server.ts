@@ -16,6 +16,7 @@ import { MeshIndex } from '../snapshots/mesh-index.ts';
 import type { Scope } from '../snapshots/scope.ts';
 import { Scopes } from '../snapshots/scopes.ts';
 import type { Mutation, Store } from '../store/store.ts';
+import type { PushStats } from '../telemetry/metrics.ts';
 import { Instances } from './instances.ts';
 import { Admission, type DiscoveryLimits, defaultLimits, TokenBucket } from './limits.ts';
 import { Proxies } from './proxies.ts';
@@ -36,6 +37,7 @@ export interface DiscoveryOptions {
   readonly identify: (call: DiscoveryCall) => Identity;
   /** DER certificates of every root to trust. */
   readonly roots: () => readonly Uint8Array[];
+  readonly pushes: PushStats;
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: Random;
@@ -94,6 +96,7 @@ class Discovery implements StreamHost {
   readonly proxies: Proxies;
   /** The revision that scopes are made of. */
   revision: number;
+  readonly pushes: PushStats;
   readonly #options: DiscoveryOptions;
   readonly #limits: DiscoveryLimits;
   readonly #admission: Admission;
@@ -118,6 +121,7 @@ class Discovery implements StreamHost {
     const { store, clock, log } = options;
     this.#options = options;
     this.log = log;
+    this.pushes = options.pushes;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#admission = new Admission(this.#limits, clock);
     this.proxies = new Proxies(clock);

@@ -8,6 +8,7 @@ import type { FromSidecar__Output } from '../../proto/gen/weft/v1/FromSidecar.ts
 import type { EndpointWatcher } from '../snapshots/endpoints.ts';
 import type { Scope } from '../snapshots/scope.ts';
 import type { ScopeMember } from '../snapshots/scopes.ts';
+import type { PushStats } from '../telemetry/metrics.ts';
 import { parseHello, parseProblems, parseReason, parseServices, type SidecarHello } from './hello.ts';
 import type { TokenBucket } from './limits.ts';
 import type { LiveProxy } from './proxies.ts';
@@ -34,6 +35,7 @@ export interface StreamHost {
   readiness(stream: Stream): void;
   /** Revision, state or problems are others. */
   changed(): void;
+  readonly pushes: PushStats;
 }
 
 /** One sidecar on its stream: messages in, pushes out. */
@@ -51,6 +53,8 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
   #subscription: Subscription | undefined;
   #cancelWait: (() => void) | undefined;
   #span: Span | undefined;
+  /** Counts the answer to the push that is under way. */
+  #pushed: ReturnType<PushStats['sent']> | undefined;
   #over = false;
 
   constructor(call: DiscoveryCall, identity: Identity, host: StreamHost, messages: TokenBucket) {
@@ -131,6 +135,7 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
       this.#span = trace.getTracer('weft').startSpan('discovery.push', {
         attributes: { 'weft.service': this.hello.service, 'weft.revision': Number(push.revision) },
       });
+      this.#pushed = this.#host.pushes.sent();
       this.#call.write({ push });
     }
     this.#host.changed();
@@ -199,9 +204,9 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
     this.#host.due(this);
   }
 
-  #answered(known: boolean): void {
+  #answered(known: boolean, result: 'acknowledged' | 'refused' = 'acknowledged'): void {
     if (!known) return; // an answer to a push of before: it says nothing about the one under way
-    this.#endSpan();
+    this.#endPush(result);
     this.#watch();
     this.#host.due(this);
     this.#host.changed();
@@ -213,7 +218,7 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
     const texts = problems.map(({ resource, path, message }) => `${resource} ${path}: ${message}`);
     this.#log.warn('discovery.push-rejected', { problems: texts });
     this.#span?.setStatus({ code: SpanStatusCode.ERROR, message: 'rejected' });
-    this.#answered(true);
+    this.#answered(true, 'refused');
   }
 
   #watch(): void {
@@ -234,13 +239,15 @@ export class Stream implements ScopeMember, EndpointWatcher, LiveProxy {
     if (this.#over) return;
     this.#over = true;
     this.#cancelWait?.();
-    this.#endSpan();
+    this.#endPush('lost');
     for (const service of this.#watched) this.#host.unwatch(this, service);
     this.#watched.clear();
     this.#host.left(this);
   }
 
-  #endSpan(): void {
+  #endPush(result: Parameters<ReturnType<PushStats['sent']>>[0]): void {
+    this.#pushed?.(result);
+    this.#pushed = undefined;
     this.#span?.end();
     this.#span = undefined;
   }

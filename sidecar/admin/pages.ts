@@ -1,4 +1,4 @@
-import { expositionType } from '../telemetry/exposition.ts';
+import { expositionType } from '../../lib/exposition.ts';
 
 /** What the admin server shows and does; called at each request. */
 export interface AdminParts {

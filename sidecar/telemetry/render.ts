@@ -1,16 +1,10 @@
-import { boundsUs } from '../../lib/latency.ts';
+import { Exposition, labelText, writeHistogram } from '../../lib/exposition.ts';
+import { boundTexts } from '../../lib/latency.ts';
+import { writeProcess } from '../../lib/process-metrics.ts';
 import type { ConnectionCounts } from './connection-counts.ts';
 import type { EdgeStats } from './edge-stats.ts';
-import { Exposition, labelText } from './exposition.ts';
-import { type MetricName, metricTable } from './metric-table.ts';
+import { type GaugeName, type MetricName, metricTable } from './metric-table.ts';
 import type { TcpStats } from './tcp-stats.ts';
-
-/** A number that some part of the sidecar shows, read at each scrape. */
-export interface Gauge {
-  readonly name: string;
-  readonly help: string;
-  readonly read: () => number;
-}
 
 /** What one of several threads has done, restarts included. */
 export interface WorkerFigures {
@@ -35,7 +29,7 @@ export interface Measured {
   readonly spansExported: number;
   readonly spansQueueFull: number;
   readonly spansExportFailed: number;
-  readonly gauges: Iterable<Gauge>;
+  readonly gauges: ReadonlyMap<GaugeName, () => number>;
   readonly workers: readonly WorkerFigures[];
 }
 
@@ -57,10 +51,7 @@ export function renderMetrics(measured: Measured): string {
   metric('weft_spans_dropped_total');
   out.sample('weft_spans_dropped_total', 'reason="queue_full"', measured.spansQueueFull);
   out.sample('weft_spans_dropped_total', 'reason="export_failed"', measured.spansExportFailed);
-  for (const { name, help, read } of measured.gauges) {
-    out.metric(name, { type: 'gauge', help });
-    out.sample(name, '', read());
-  }
+  for (const [name, read] of measured.gauges) single(name, read());
   const perWorker = (name: MetricName, read: (figures: WorkerFigures) => number): void => {
     metric(name);
     for (const one of measured.workers) out.sample(name, labelText({ worker: String(one.worker) }), read(one));
@@ -69,21 +60,17 @@ export function renderMetrics(measured: Measured): string {
   perWorker('weft_worker_connections', ({ connections }) => connections);
   perWorker('weft_worker_active_seconds_total', ({ activeMs }) => activeMs / 1000);
   perWorker('weft_worker_restarts_total', ({ restarts }) => restarts);
-  single('weft_build_info', 1, labelText({ version: measured.version, node: process.version }));
-  writeProcess(single);
+  writeProcess(out, measured.version);
   return out.text();
 }
-
-const boundTexts = boundsUs.map((us) => String(us / 1e6));
 
 function writeEdges(out: Exposition, metric: (name: MetricName) => void, { service, edges }: Measured): void {
   // An edge that never had a request has nothing to show yet.
   const used = [...edges]
     .map((edge) => ({ edge, count: edge.latency.reduce((sum, n) => sum + n, 0) }))
     .filter(({ edge, count }) => count > 0 || edge.inFlight > 0)
-    .map(({ edge, count }) => ({
+    .map(({ edge }) => ({
       edge,
-      count,
       labels: labelText({ direction: edge.direction, service, peer: edge.peer }),
     }));
 
@@ -98,16 +85,13 @@ function writeEdges(out: Exposition, metric: (name: MetricName) => void, { servi
       out.sample('weft_grpc_calls_total', `${labels},${labelText({ grpc_status: status })}`, count),
     );
   metric('weft_request_duration_seconds');
-  for (const { edge, labels, count } of used) {
-    const latency = edge.latency;
-    let below = 0;
-    for (const [bucket, bound] of boundTexts.entries()) {
-      below += latency[bucket]!;
-      out.sample('weft_request_duration_seconds_bucket', `${labels},le="${bound}"`, below);
-    }
-    out.sample('weft_request_duration_seconds_bucket', `${labels},le="+Inf"`, count);
-    out.sample('weft_request_duration_seconds_sum', labels, edge.durationMs / 1000);
-    out.sample('weft_request_duration_seconds_count', labels, count);
+  for (const { edge, labels } of used) {
+    const { latency: counts, durationMs } = edge;
+    writeHistogram(out, 'weft_request_duration_seconds', labels, {
+      bounds: boundTexts,
+      counts,
+      sum: durationMs / 1000,
+    });
   }
   const each = (name: MetricName, read: (edge: EdgeStats) => number): void => {
     metric(name);
@@ -168,18 +152,4 @@ function writeConnections(
   for (const { direction, refusedBy } of connections)
     for (const [reason, [count = 0]] of refusedBy)
       out.sample('weft_connections_refused_total', labelText({ direction, reason }), count);
-}
-
-function writeProcess(single: (name: MetricName, value: number) => void): void {
-  const { user, system } = process.cpuUsage();
-  const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
-  const { active, idle } = performance.eventLoopUtilization();
-  single('process_cpu_seconds_total', (user + system) / 1e6);
-  single('process_resident_memory_bytes', rss);
-  single('process_start_time_seconds', performance.timeOrigin / 1000);
-  single('nodejs_heap_size_total_bytes', heapTotal);
-  single('nodejs_heap_size_used_bytes', heapUsed);
-  single('nodejs_external_memory_bytes', external);
-  single('nodejs_eventloop_active_seconds_total', active / 1000);
-  single('nodejs_eventloop_idle_seconds_total', idle / 1000);
 }

@@ -6,8 +6,8 @@ import { ConnectionCounts } from './connection-counts.ts';
 import { EdgeTable, type EdgeWindow, type ExchangeSinks, isWanted } from './edge-stats.ts';
 import { type FinishedExchange, finishedExchange } from './finished-exchange.ts';
 import { inTurn, standardOutput, startLineWriter, type WriteBatch } from './line-writer.ts';
-import { metricTable } from './metric-table.ts';
-import { type Gauge, renderMetrics, type WorkerFigures } from './render.ts';
+import type { GaugeName } from './metric-table.ts';
+import { renderMetrics, type WorkerFigures } from './render.ts';
 import { type SpanSink, startSpanSink } from './span-sink.ts';
 import { TcpTable } from './tcp-stats.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -30,8 +30,8 @@ export interface RunningTelemetry extends Telemetry {
   metricsText(): string;
   /** Edges with traffic, counted since the last call: for one reader, who reports them. */
   takeEdges(): readonly EdgeWindow[];
-  /** Adds a metric without labels, read at each scrape. Throws when the name is taken or not `weft_…` in snake case. */
-  gauge(name: string, help: string, read: () => number): void;
+  /** Who gives the number of a gauge at each scrape; without it the metric is absent. */
+  gauge(name: GaugeName, read: () => number): void;
   /** Of all threads, the highest rung of the overload ladder; 0: none. */
   overloadLevel(): number;
   readonly shared: SharedTelemetry;
@@ -117,7 +117,7 @@ export function startTelemetry(options: {
   // By rung, one counter of threads that have reached it.
   const overloaded = [1, 2, 3].map((level) => newCells({ kind: 'overload', level }, 1, 0));
   const overloadLevel = (): number => overloaded.findLastIndex(([threads = 0]) => threads > 0) + 1;
-  const gauges = new Map<string, Gauge>();
+  const gauges = new Map<GaugeName, () => number>();
   let threads: Parameters<SharedTelemetry['join']>[0] | undefined;
 
   return {
@@ -147,7 +147,7 @@ export function startTelemetry(options: {
         spansExported: spans?.exported() ?? 0,
         spansQueueFull: spansLost[0]! + (spans?.droppedQueueFull() ?? 0),
         spansExportFailed: spans?.droppedExportFailed() ?? 0,
-        gauges: gauges.values(),
+        gauges,
         workers: threads?.figures() ?? [],
       });
     },
@@ -155,11 +155,7 @@ export function startTelemetry(options: {
       threads?.addUp();
       return [...edges.all()].flatMap((edge) => edge.takeWindow() ?? []);
     },
-    gauge(name, help, read) {
-      if (!/^weft(?:_[a-z0-9]+)+$/.test(name) || name in metricTable || gauges.has(name))
-        throw new Error(`a metric cannot be called ${name}: it is taken, or not weft_ and snake case`);
-      gauges.set(name, { name, help, read });
-    },
+    gauge: (name, read) => void gauges.set(name, read),
     shared: {
       wanted: { accessLog, traceSample, spans: spans !== undefined },
       cellsOf(of) {

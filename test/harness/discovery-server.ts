@@ -10,6 +10,7 @@ import {
 import { Addresses } from '../../control-plane/registry/addresses.ts';
 import { openEmbeddedStore } from '../../control-plane/store/embedded.ts';
 import type { Mutation } from '../../control-plane/store/store.ts';
+import { ControlPlaneMetrics } from '../../control-plane/telemetry/metrics.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLog } from '../../lib/log.ts';
 import { seededRandom } from '../../lib/random.ts';
@@ -45,6 +46,7 @@ export async function startDiscoveryServer(
     roots: () => [Buffer.from('a root')],
     clock,
     log,
+    pushes: new ControlPlaneMetrics(clock),
     settleMs: 0,
     ...options,
   });
