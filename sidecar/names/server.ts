@@ -27,7 +27,8 @@ export async function startDnsServer(address: Resolver, handle: Handle, clock: C
   for (let n = 1; ; n++) {
     const udp = await bindUdp(address);
     const { port } = udp.address();
-    const tcp = createServer({ noDelay: true });
+    // Who has asked all may end its side, and still wants its answers.
+    const tcp = createServer({ noDelay: true, allowHalfOpen: true });
     try {
       await listen(tcp, { host: address.host, port });
     } catch (thrown) {
