@@ -272,20 +272,45 @@ test('what is gathered is written once, whichever wire it is on', async () => {
   await hears(one, 'one two three');
 });
 
-test('buffers go back to the loop when they have been written, and when the wire ends before', async () => {
-  await using one = await line();
-  const buffer = one.loop.takeBuffer();
-  one.loop.giveBuffer(buffer);
-  one.loop.turn(() => {
-    one.write('x');
-    expect(one.wire.room(0)).toBe(buffer);
+describe('the buffer of a wire goes back to the loop', () => {
+  /** The only one that there is to take. */
+  const bufferOf = ({ loop }: Line): Buffer => {
+    const buffer = loop.takeBuffer();
+    loop.giveBuffer(buffer);
+    return buffer;
+  };
+
+  test('when it has been written', async () => {
+    await using one = await line();
+    const buffer = bufferOf(one);
+    one.loop.turn(() => {
+      one.write('x');
+      expect(one.wire.room(0)).toBe(buffer);
+    });
+    expect(one.loop.takeBuffer()).toBe(buffer);
   });
-  expect(one.loop.takeBuffer()).toBe(buffer);
-  one.loop.giveBuffer(buffer);
-  one.wire.shared = true;
-  one.loop.turn(() => one.write('x'));
-  one.loop.turn(() => one.wire.destroy());
-  expect(one.loop.takeBuffer()).toBe(buffer);
+
+  test('when a larger one takes its place', async () => {
+    await using one = await line();
+    const buffer = bufferOf(one);
+    one.loop.turn(() => {
+      one.write('x');
+      one.wire.writeOctets(pattern(LARGE), 0, LARGE);
+      expect(one.loop.takeBuffer()).toBe(buffer);
+    });
+  });
+
+  test('when the wire ends before it is written', async () => {
+    await using one = await line();
+    one.far.pause();
+    one.loop.turn(() => one.wire.writeOctets(pattern(HUGE), 0, HUGE));
+    // The pooled one that the large one has taken the place of.
+    const buffer = bufferOf(one);
+    one.loop.turn(() => one.write('x'));
+    expect(one.wire.room(0)).toBe(buffer);
+    one.loop.turn(() => one.wire.destroy());
+    expect(one.loop.takeBuffer()).toBe(buffer);
+  });
 });
 
 test('a wire that nobody owns takes what comes, and says nothing', async () => {
