@@ -1,4 +1,4 @@
-import { ask, proxy, startTestApi, type TestApi } from './test-api.ts';
+import { ask, endpoint, proxy, startTestApi, type TestApi } from './test-api.ts';
 
 let at: TestApi;
 beforeEach(async () => {
@@ -34,6 +34,21 @@ test('Prometheus finds the control plane and every connected sidecar where it ha
       },
     },
   ]);
+});
+
+test('a sidecar that another control plane has put into the catalog is found here, too, and once', async () => {
+  const identity = 'spiffe://mesh.local/ns/default/sa/cart';
+  at.addProxy({ ...proxy('cart-1', '127.0.0.1:1'), connected: false, state: 'disconnected' });
+  at.addEndpoint('default/cart', { ...endpoint('cart-1', 15006), identity, source: 'consul' });
+  at.addProxy(proxy('cart-2', '127.0.0.1:15006'));
+  at.addEndpoint('default/cart', { ...endpoint('cart-2', 15006), identity });
+  // Has no sidecar.
+  at.addEndpoint('default/legacy', { ...endpoint('legacy-1', 80), identity: '', source: 'consul' });
+  const targets = (await at.get('/v1/prometheus/targets')).body as unknown as { labels: { instance?: string } }[];
+  expect(targets.map(({ labels }) => labels.instance)).toEqual([undefined, 'cart-1', 'cart-2']);
+  const passed = await at.get('/v1/proxies/default/cart/cart-1/admin/ready');
+  expect(passed).toMatchObject({ status: 502, body: { detail: expect.stringMatching(/^127\.0\.0\.1:15006: /) } });
+  expect((await at.get('/v1/proxies/default/legacy/legacy-1/admin/ready')).status).toBe(404);
 });
 
 test.each(['a b', 'a/b', 'a@b', '[::1', 'a:b', 'a:1/../x'])('a target is not made of the Host %p', async (host) => {

@@ -4,6 +4,7 @@ import { serviceKey } from '../../policies/resource.ts';
 import type { ApiParts } from './parts.ts';
 import { ApiError } from './problem.ts';
 import { type Row, raw } from './route.ts';
+import { knownSidecars } from './sidecars.ts';
 
 /** What Prometheus reads of a target (its HTTP service discovery). */
 const targetsSchema = z.array(z.object({ targets: z.array(z.string()), labels: z.record(z.string(), z.string()) }));
@@ -15,7 +16,7 @@ export function metricsRoutes(parts: ApiParts): readonly Row[] {
       method: 'GET',
       path: '/v1/prometheus/targets',
       summary:
-        'What there is to scrape, for http_sd_configs of Prometheus: every connected sidecar, through this API, and the control plane itself.',
+        'What there is to scrape, for http_sd_configs of Prometheus: every sidecar, through this API, and the control plane itself.',
       reply: targetsSchema,
       run: ({ request }): z.output<typeof targetsSchema> => targets(parts, hostOf(request.headers.host)),
     },
@@ -28,14 +29,13 @@ export function metricsRoutes(parts: ApiParts): readonly Row[] {
   ];
 }
 
-function targets({ proxies }: ApiParts, host: string): z.output<typeof targetsSchema> {
-  const sidecars = proxies
-    .list()
-    .filter(({ connected }) => connected)
-    .map(({ namespace, service, instance }) => ({
+function targets(parts: ApiParts, host: string): z.output<typeof targetsSchema> {
+  const sidecars = [...knownSidecars(parts)]
+    .filter(([, { present }]) => present)
+    .map(([path, { namespace, service, instance }]) => ({
       targets: [host],
       labels: {
-        __metrics_path__: `/v1/proxies/${namespace}/${service}/${instance}/admin/metrics`,
+        __metrics_path__: `/v1/proxies/${path}/admin/metrics`,
         component: 'sidecar',
         workload: serviceKey(namespace, service),
         instance,

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { formatSpiffe } from '../../lib/spiffe.ts';
 import { openApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import type { Passthrough } from './passthrough.ts';
@@ -8,6 +7,7 @@ import { json, type Row, raw } from './route.ts';
 import { changeRoutes } from './routes-changes.ts';
 import { meshRoutes } from './routes-mesh.ts';
 import { metricsRoutes } from './routes-metrics.ts';
+import { knownSidecars, sidecarKey } from './sidecars.ts';
 import type { Watch } from './watch.ts';
 
 const health = z.object({ status: z.string() });
@@ -34,13 +34,10 @@ export function allRoutes(
       page: true,
       summary: 'The admin pages of a sidecar.',
       content: '*/*',
-      run({ params: { namespace = '', service = '', instance, rest }, search, request, response }) {
-        const found = parts.proxies
-          .list()
-          .find((one) => one.namespace === namespace && one.service === service && one.instance === instance);
+      run({ params: { namespace = '', service = '', instance = '', rest }, search, request, response }) {
+        const found = knownSidecars(parts).get(sidecarKey(namespace, service, instance));
         if (found === undefined) throw new ApiError('NOT_FOUND', 'GET /v1/proxies lists the sidecars that there are');
-        const spiffeId = formatSpiffe({ trustDomain: parts.trustDomain, namespace, service });
-        return passthrough.toSidecar({ inbound: found.inbound, spiffeId }, `/${rest}${search}`, request, response);
+        return passthrough.toSidecar(found, `/${rest}${search}`, request, response);
       },
     }),
     raw({
