@@ -208,7 +208,7 @@ test.each(['endpoint', 'caller'])(
       clock,
       services: { web: [origin.address] },
       yaml: http2,
-      limits: { pingMs: Number.POSITIVE_INFINITY },
+      limits: { pingMs: Number.POSITIVE_INFINITY, idleMs: 1000 },
     });
     await using caller = await h2Client(sidecar.outbound);
     await caller.send(headers(1, request({ ':method': 'CONNECT', ':protocol': 'websocket' }), END_HEADERS));
@@ -223,11 +223,19 @@ test.each(['endpoint', 'caller'])(
     await endpoint.frame('DATA', 1);
     if (first === 'caller') await endpointEnds();
     await until('the exchange is over', () => sidecar.records.length === 1);
+    /** Lets time pass, and the sidecar look at all that it watches: also at a caller who says nothing, and is sent away. */
+    const pass = async (ms: number): Promise<void> => {
+      await using idle = await h2Client(sidecar.outbound);
+      clock.advance(ms);
+      await idle.frame('GOAWAY');
+    };
     // As long as something moves, it may go on.
     for (let moved = 1; moved < 4; moved++) {
-      clock.advance(MINUTE_MS - 1000);
       await endpoint.send(windowUpdate(1, 5));
       await endpoint.until('it moves', (frames) => frames.filter(({ type }) => type === 'DATA')[moved]);
+      await pass(MINUTE_MS / 2);
+      await pass(MINUTE_MS / 2 - 1);
+      expect(endpoint.frames.filter(({ type }) => type === 'RST_STREAM')).toEqual([]);
     }
     await until('it is given up', () => {
       clock.advance(1000);
