@@ -1,78 +1,12 @@
-import { manualClock } from '../../lib/clock.ts';
-import { connectedEnds, type Ends } from '../../test/harness/ends.ts';
 import { until } from '../../test/harness/until.ts';
+import { hears, type Line, line, pattern, turnOfTheEventLoop } from '../../test/harness/wire.ts';
 import { adapter } from './adapter.ts';
-import { Loop } from './loop.ts';
-import { nobody, Wire, type WireOwner } from './wire.ts';
+import { nobody } from './wire.ts';
 
-/** From so much on output does not wait for the end of the turn of the event loop. */
-const CROWD = 64 * 1024;
 /** More than any buffer of the loop holds. */
 const LARGE = 300_000;
 /** More than the kernel takes of who does not read. */
 const HUGE = 16 * 1024 * 1024;
-
-interface Told extends WireOwner {
-  text: string;
-  readonly events: string[];
-}
-
-interface Line extends AsyncDisposable {
-  readonly loop: Loop;
-  readonly wire: Wire;
-  readonly owner: Told;
-  readonly far: Ends['far'];
-  /** All that has come to the other end. */
-  heard(): Buffer;
-  readonly heardOctets: number;
-  write(text: string | Buffer): void;
-}
-
-async function line(): Promise<Line> {
-  const ends = await connectedEnds();
-  const loop = new Loop(manualClock());
-  const owner: Told = {
-    text: '',
-    events: [],
-    onOctets(buf, start, end) {
-      owner.text += buf.toString('latin1', start, end);
-    },
-    onEnd: () => owner.events.push('end'),
-    onClose: (error) => owner.events.push(`close${error === undefined ? '' : `: ${error.message}`}`),
-    onDrained: () => owner.events.push('drained'),
-  };
-  const pieces: Buffer[] = [];
-  let heardOctets = 0;
-  ends.far.on('data', (octets: Buffer) => {
-    pieces.push(octets);
-    heardOctets += octets.length;
-  });
-  const wire = new Wire(ends.near, owner, loop);
-  return {
-    loop,
-    wire,
-    owner,
-    far: ends.far,
-    heard: () => Buffer.concat(pieces),
-    get heardOctets() {
-      return heardOctets;
-    },
-    write: (text) => wire.writeOctets(Buffer.from(text), 0, text.length),
-    async [Symbol.asyncDispose]() {
-      await ends[Symbol.asyncDispose]();
-      await until('the wire is gone', () => wire.closed);
-      loop.close();
-    },
-  };
-}
-
-const cycle = Uint8Array.from({ length: 253 }, (_, i) => (i * 7) % 253);
-const pattern = (octets: number): Buffer => Buffer.alloc(octets, cycle);
-const turnOfTheEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-async function hears(one: Line, octets: Buffer | string): Promise<void> {
-  await until('it has come', () => one.heardOctets >= octets.length);
-  expect(one.heard().equals(Buffer.from(octets))).toBe(true);
-}
 
 afterEach(() => {
   adapter.mode = 'direct';
@@ -201,75 +135,6 @@ describe.each(['direct', 'public'] as const)('with the %s way to write', (mode) 
     }
     expect(one.owner.events.filter((event) => event.startsWith('close'))).toEqual([expect.stringMatching(/^close: /)]);
   });
-});
-
-describe('a wire that many exchanges share', () => {
-  test('writes once in a turn of the event loop, behind all that was read in it', async () => {
-    await using one = await line();
-    one.wire.shared = true;
-    one.loop.turn(() => one.write('one '));
-    one.loop.turn(() => one.write('two '));
-    await Promise.resolve();
-    one.loop.turn(() => one.write('three'));
-    expect([one.wire.flushes, one.wire.pending]).toEqual([0, 13]);
-    await turnOfTheEventLoop();
-    expect([one.wire.flushes, one.wire.pending]).toEqual([1, 0]);
-    await hears(one, 'one two three');
-    one.loop.turn(() => one.write('!'));
-    await turnOfTheEventLoop();
-    expect(one.wire.flushes).toBe(2);
-  });
-
-  test('is crowded from 64 KiB on, writes them at the end of the turn, and tells that there is room', async () => {
-    await using one = await line();
-    one.wire.shared = true;
-    one.loop.turn(() => {
-      one.wire.writeOctets(pattern(CROWD), 0, CROWD - 1);
-      expect([one.wire.crowded, one.wire.congested]).toEqual([false, false]);
-      one.write('x');
-      expect([one.wire.crowded, one.wire.congested]).toEqual([true, true]);
-    });
-    expect([one.wire.flushes, one.wire.crowded, one.owner.events]).toEqual([1, false, ['drained']]);
-    await until('it has come', () => one.heardOctets === CROWD);
-  });
-
-  test('below that waits, and does not tell whoever has not asked', async () => {
-    await using one = await line();
-    one.wire.shared = true;
-    one.loop.turn(() => one.wire.writeOctets(pattern(CROWD), 0, CROWD - 1));
-    expect(one.wire.flushes).toBe(0);
-    one.loop.turn(() => one.write('x'));
-    expect(one.wire.flushes).toBe(1);
-    await turnOfTheEventLoop();
-    expect([one.wire.flushes, one.owner.events]).toEqual([1, []]);
-  });
-
-  test('stays crowded while the kernel takes nothing', async () => {
-    await using one = await line();
-    one.wire.shared = true;
-    one.far.pause();
-    one.loop.turn(() => one.wire.writeOctets(pattern(HUGE), 0, HUGE));
-    expect(one.wire.crowded).toBe(true);
-    await turnOfTheEventLoop();
-    expect([one.wire.crowded, one.owner.events]).toEqual([true, []]);
-    one.far.resume();
-    await until('it is told', () => one.owner.events.length > 0);
-    expect([one.wire.crowded, one.owner.events]).toEqual([false, ['drained']]);
-  });
-});
-
-test('what is gathered is written once, whichever wire it is on', async () => {
-  await using one = await line();
-  for (const text of ['one ', 'two ', 'three'])
-    one.loop.turn(() => {
-      one.loop.gathering = true;
-      one.write(text);
-      one.loop.gathering = false;
-    });
-  expect(one.wire.flushes).toBe(0);
-  await turnOfTheEventLoop();
-  expect(one.wire.flushes).toBe(1);
-  await hears(one, 'one two three');
 });
 
 describe('the buffer of a wire goes back to the loop', () => {
