@@ -44,6 +44,8 @@ export interface TestSidecarOptions extends TestConfig {
   /** Services of namespace `default`, or `namespace/name`, and where they are to be found at this sidecar. */
   readonly upstreams?: Readonly<Record<string, Address>>;
   readonly tcpAllow?: readonly string[];
+  /** It listens at the addresses of services. */
+  readonly names?: boolean;
   readonly mtls?: DataPlaneOptions['mtls'];
   readonly credentials?: DataPlaneOptions['credentials'];
   readonly resolve?: (service: string) => Promise<void> | undefined;
@@ -116,6 +118,7 @@ export async function startTestSidecar(options: TestSidecarOptions = {}): Promis
       appProtocol: options.appProtocol ?? 'auto',
       upstreams: Object.entries(options.upstreams ?? {}).map(([name, address]) => ({ service: keyed(name), address })),
       tcpAllow: options.tcpAllow,
+      names: options.names ?? false,
       mtls: options.mtls ?? 'off',
       credentials: options.credentials,
       appTimeoutMs: options.appTimeoutMs ?? Number.POSITIVE_INFINITY,

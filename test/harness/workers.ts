@@ -25,6 +25,7 @@ export interface TestWorkersOptions extends TestConfig {
   readonly readPage?: DataPlaneOptions['readPage'];
   readonly limits?: Partial<Limits>;
   readonly upstreams?: NonNullable<DataPlaneOptions['upstreams']>;
+  readonly names?: boolean;
   readonly telemetry?: TelemetryConfig;
 }
 
@@ -79,6 +80,7 @@ export async function startTestWorkers(options: TestWorkersOptions = {}): Promis
       upgrades: new Set(['websocket']),
       limits: { ...defaultLimits, ...options.limits },
       upstreams: options.upstreams ?? [],
+      names: options.names ?? false,
       resolve: options.resolve ?? (() => undefined),
       readPage: options.readPage,
       telemetry,
