@@ -90,4 +90,21 @@ describe('all other names', () => {
     expect(circle.asked).toHaveLength(1);
     expect(lines.join()).toContain('"event":"names.loop"');
   });
+
+  test('are no longer asked of one that turns out later to ask us', async () => {
+    const clock = manualClock();
+    await using circle = await testResolver(() => []);
+    await using good = await testResolver((octets) => [answerTo(octets, { address: [192, 0, 2, 1] })]);
+    await using found = await testNames({ resolvers: [circle, good], clock });
+    await until('it is asked', () => circle.asked.length === 1);
+    clock.advance(1000);
+    const first = found.lookup('www.example.com');
+    await until('it is asked', () => circle.asked.length === 2);
+    clock.advance(2000);
+    expect(await first).toEqual(['192.0.2.1']);
+    await until('it is looked at again', () => circle.asked.length === 3);
+    expect(codeOf(await datagram(found.at, circle.asked[2]!.octets))).toBe(3);
+    expect(await found.lookup('www.example.com')).toEqual(['192.0.2.1']);
+    expect(circle.asked).toHaveLength(3);
+  });
 });

@@ -25,8 +25,9 @@ export class Forwarder {
   readonly #resolvers: Resolver[];
   /** What ends each exchange that is under way. */
   readonly #open = new Set<() => void>();
-  /** Names that only we ask for, and whom. */
+  /** Names that only we ask for, and whom; kept, since an answer may come late. */
   readonly #probes = new Map<string, Resolver>();
+  readonly #checking = new Set<Resolver>();
   readonly #checked: Promise<unknown>;
 
   /** Asks each resolver for a name of our own at once: one that asks us in turn would send every question round and round. */
@@ -45,7 +46,11 @@ export class Forwarder {
     for (const resolver of [...this.#resolvers]) {
       if (this.#open.size >= most) return RCODE.failed;
       const answer = await this.#exchange(resolver, octets, query.question, overTcp, answerMs);
-      if (answer === undefined) continue;
+      if (answer === undefined) {
+        // It may have lost the question that would have shown that it asks us.
+        void this.#check(resolver);
+        continue;
+      }
       last = withId(answer, query.id);
       const code = answer.readUInt16BE(2) & 0xf;
       if (code !== RCODE.failed && code !== RCODE.refused) break;
@@ -73,12 +78,14 @@ export class Forwarder {
   }
 
   async #check(resolver: Resolver): Promise<void> {
-    const label = `weft-loop-${randomBytes(8).toString('hex')}`;
-    const name = `${label}.mesh`;
+    if (this.#checking.has(resolver)) return;
+    this.#checking.add(resolver);
+    const [name = `weft-loop-${randomBytes(8).toString('hex')}.mesh`] =
+      [...this.#probes].find(([, asked]) => asked === resolver) ?? [];
     this.#probes.set(name, resolver);
-    const octets = writeQuestion(0, [label, 'mesh'], TYPE.a);
+    const octets = writeQuestion(0, name.split('.'), TYPE.a);
     await this.#exchange(resolver, octets, octets.subarray(12), false, checkMs);
-    this.#probes.delete(name);
+    this.#checking.delete(resolver);
   }
 
   #exchange(
