@@ -161,7 +161,7 @@ describe('pages', () => {
       '--help',
       ...tables.flatMap((table) => Object.keys(table).map((name) => `--${name}`)),
     ]);
-    const others = new Set(['--header', '--max-old-space-size']);
+    const others = new Set(['--header', '--max-old-space-size', '--query']);
     for (const page of [...pages, 'ARCHITECTURE.md']) {
       const code = [...read(page).matchAll(/`([^`\n]+)`/g)]
         .map(([, text]) => text!)
