@@ -1,21 +1,14 @@
 // The admin pages over the inbound listener: for the control plane alone, and to be read only.
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
-import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import type { Address } from '../../lib/address.ts';
-import { manualClock } from '../../lib/clock.ts';
-import { Live } from '../../lib/live.ts';
 import { ADMIN_PROTOCOL } from '../../sidecar/admin/over-mesh.ts';
 import { answerTo } from '../../sidecar/admin/pages.ts';
-import { secureContext } from '../../sidecar/tls/contexts.ts';
-import { type CertOptions, makeLeaf, makeRoot, purposes, type TestCert } from '../harness/certs.ts';
+import { adminClient, adminParts, asked, controlPlane, exchange, statusOf } from '../harness/admin.ts';
+import { type CertOptions, makeRoot, purposes, type TestCert } from '../harness/certs.ts';
 import { type Identities, makeIdentities } from '../harness/identities.ts';
 import { http1Origin, type Origin } from '../harness/origin.ts';
 import { startTestSidecar, type TestSidecarOptions } from '../harness/sidecar.ts';
-import { until } from '../harness/until.ts';
-import { startTestWorkers } from '../harness/workers.ts';
 
-const controlPlane = 'spiffe://weft.test/ns/weft/sa/control-plane';
 let mesh: Identities;
 let drained: number;
 beforeAll(async () => {
@@ -24,19 +17,9 @@ beforeAll(async () => {
 beforeEach(() => {
   drained = 0;
 });
-
 const readPage = async (target: string) =>
   answerTo(
-    {
-      ready: () => ({ ready: true, reason: '' }),
-      readyOutbound: () => ({ ready: true, reason: '' }),
-      config: () => ({ revision: 7 }),
-      metrics: () => 'weft_x 1\n',
-      info: () => {
-        throw new Error('secret');
-      },
-      drain: () => void drained++,
-    },
+    adminParts(() => void drained++),
     'GET',
     target,
   );
@@ -49,32 +32,7 @@ const options = async (app: Origin, more: Partial<TestSidecarOptions> = {}): Pro
   ...more,
 });
 
-const clientOf = async (given: CertOptions = {}, by: TestCert = mesh.root): Promise<ConnectionOptions> => {
-  const leaf = await makeLeaf(by, { uris: [controlPlane], ...given });
-  return {
-    secureContext: secureContext(leaf.chainPem, leaf.keyPem, mesh.root.pem),
-    ALPNProtocols: [ADMIN_PROTOCOL],
-    checkServerIdentity: () => undefined,
-  };
-};
-
-/** Sends these octets and gives all that came back until the end, which an answer to `Connection: close` brings. */
-async function exchange(to: Address, client: ConnectionOptions, octets: string): Promise<string> {
-  const socket = connect({ ...to, ...client });
-  let answer = '';
-  socket.on('data', (chunk: Buffer) => {
-    answer += chunk.toString('latin1');
-  });
-  const end = new Promise<string>((resolve) => {
-    socket.on('error', (error: NodeJS.ErrnoException) => resolve(`${answer}!${error.code}`));
-    socket.on('close', () => resolve(answer === '' ? '!closed' : answer));
-  });
-  socket.write(octets);
-  return end;
-}
-const asked = (method: string, target: string, more = ''): string =>
-  `${method} ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${more}\r\n`;
-const statusOf = (answer: string): string => /^HTTP\/1\.1 ([0-9]{3})/.exec(answer)?.[1] ?? answer;
+const clientOf = (given?: CertOptions, by?: TestCert) => adminClient(mesh, given, by);
 
 test('the control plane reads pages, several on one connection', async () => {
   await using app = await http1Origin();
@@ -214,98 +172,4 @@ describe('nothing is done', () => {
     const upgrade = asked('GET', '/ready').replace('close', 'upgrade, close\r\nUpgrade: websocket');
     expect(statusOf(await exchange(sidecar.inbound, client, upgrade))).toBe('200');
   });
-});
-
-/** A connection that stays, and what one GET on it is answered. */
-async function kept(to: Address) {
-  const socket: TLSSocket = connect({ ...to, ...(await clientOf()) });
-  socket.on('error', () => undefined);
-  await once(socket, 'secureConnect');
-  return {
-    socket,
-    async get(path: string): Promise<string> {
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
-      const [chunk] = (await once(socket, 'data')) as [Buffer];
-      return statusOf(chunk.toString('latin1'));
-    },
-  };
-}
-
-test('connections are few, and do not keep a sidecar from ending', async () => {
-  await using app = await http1Origin();
-  await using sidecar = await startTestSidecar(await options(app));
-  const many = await Promise.all(Array.from({ length: 16 }, () => kept(sidecar.inbound)));
-  expect(await exchange(sidecar.inbound, await clientOf(), asked('GET', '/ready'))).toMatch(/^!/);
-  expect(await many[0]!.get('/ready')).toBe('200');
-  many[1]!.socket.destroy();
-  await until('there is room again', () => sidecar.metrics().includes('{direction="inbound",end="downstream"} 15'));
-  expect(statusOf(await exchange(sidecar.inbound, await clientOf(), asked('GET', '/ready')))).toBe('200');
-  // None of them is traffic that somebody waits for.
-  await sidecar.dataPlane.drain(60_000);
-});
-
-test('a new certificate ends connections behind their answers, and the next one is taken', async () => {
-  await using app = await http1Origin();
-  const own = new Live((await mesh.live('web')).current);
-  const page = Promise.withResolvers<Awaited<ReturnType<typeof readPage>>>();
-  const arrived = Promise.withResolvers<void>();
-  const slow = async (target: string) => {
-    arrived.resolve();
-    return target === '/config' ? page.promise : readPage(target);
-  };
-  await using sidecar = await startTestSidecar(await options(app, { credentials: own, readPage: slow }));
-  const resting = await kept(sidecar.inbound);
-  const answering = await kept(sidecar.inbound);
-  const answer = answering.get('/config');
-  await arrived.promise;
-  const ended = [resting, answering].map(({ socket }) => once(socket, 'close'));
-  own.set((await mesh.live('web')).current);
-  await ended[0];
-  page.resolve(await readPage('/config'));
-  expect(await answer).toBe('200');
-  await ended[1];
-  expect(statusOf(await exchange(sidecar.inbound, await clientOf(), asked('GET', '/ready')))).toBe('200');
-});
-
-test('a sidecar that refuses connections for overload is still read on those that are there', async () => {
-  await using app = await http1Origin();
-  const clock = manualClock(Date.now());
-  const reading = { memory: 0, lateMs: 0 };
-  await using sidecar = await startTestSidecar(await options(app, { clock, readings: () => reading }));
-  const before = await kept(sidecar.inbound);
-  reading.memory = 0.96;
-  clock.advance(200);
-  expect(sidecar.metrics()).toContain('weft_overload_level 2');
-  expect(await exchange(sidecar.inbound, await clientOf(), asked('GET', '/ready'))).toMatch(/^!/);
-  expect(await before.get('/metrics')).toBe('200');
-  before.socket.destroy();
-});
-
-test('with several threads every thread has the pages, and a failure is logged once', async () => {
-  await using app = await http1Origin('the app');
-  await using sidecar = await startTestWorkers({
-    app: app.address,
-    mtls: 'strict',
-    credentials: await mesh.live('web'),
-    readPage,
-  });
-  const client = await clientOf();
-  const connections = (): number[] => ['0', '1'].map((worker) => sidecar.metric('weft_worker_connections', { worker }));
-  const open: TLSSocket[] = [];
-  // The system chooses the thread.
-  while (connections().some((count) => count === 0)) {
-    const { socket, get } = await kept(sidecar.inbound);
-    open.push(socket);
-    expect(await get('/config')).toBe('200');
-    if (open.length > 16) throw new Error('they have all come to one thread');
-  }
-  expect(statusOf(await exchange(sidecar.inbound, client, asked('GET', '/info')))).toBe('500');
-  await until('it is logged', () => sidecar.log.some(({ event }) => event === 'an admin page failed'));
-  for (const socket of open) socket.destroy();
-  const other = {
-    ...(await mesh.client('cart')),
-    ALPNProtocols: [ADMIN_PROTOCOL],
-    checkServerIdentity: () => undefined,
-  };
-  expect(await exchange(sidecar.inbound, other, asked('GET', '/ready'))).toMatch(/^!/);
 });
