@@ -33,8 +33,11 @@ export interface Jaeger {
 const patienceMs = 10_000;
 const pollMs = 50;
 
-/** Starts a real Jaeger on free loopback ports; ready when this resolves. `program`: its path, as `findTool` gives it. */
-export async function startJaeger(program: string): Promise<Jaeger> {
+/**
+ * Starts a real Jaeger on free loopback ports; ready when this resolves. `program`: its path, as `findTool` gives it.
+ * `basePath`: where its pages are, such as `/jaeger`.
+ */
+export async function startJaeger(program: string, basePath = ''): Promise<Jaeger> {
   const [otlp, query, ...others] = await Promise.all(Array.from({ length: 7 }, freePort));
   const at = (port: number | undefined): string => `127.0.0.1:${port}`;
   const child = spawn(
@@ -50,6 +53,7 @@ export async function startJaeger(program: string): Promise<Jaeger> {
         'query.grpc-server',
       ].map((name, index) => `--${name}.host-port=${at(others[index])}`),
       '--log-level=error',
+      ...(basePath === '' ? [] : [`--query.base-path=${basePath}`]),
     ],
     { stdio: ['ignore', 'ignore', 'pipe'], env: {} },
   );
@@ -75,7 +79,7 @@ export async function startJaeger(program: string): Promise<Jaeger> {
     throw new Error(`${what}: not within ${patienceMs} ms; ${why} ${said}`);
   };
 
-  const base = `http://${at(query)}`;
+  const base = `http://${at(query)}${basePath}`;
   await eventually('Jaeger starts', async () => ((await fetch(`${base}/api/services`)).ok ? true : undefined));
   return {
     otlp: `http://${at(otlp)}`,
