@@ -216,6 +216,13 @@ function timeProblem(cert: X509Certificate, wall: number): RefusalReason | undef
   return undefined;
 }
 
+/** What to do about a certificate that is out of its time at `wall` (epoch ms); '' for other reasons. */
+export function clockAdvice(reason: RefusalReason, wall: number): string {
+  if (reason !== 'expired' && reason !== 'not-yet-valid') return '';
+  const now = new Date(wall).toISOString();
+  return `; the clock of this machine says ${now}: if that is wrong, set it (NTP), else that of the control plane`;
+}
+
 /**
  * SHA-256 of a certificate's public key. A join token names the root with it. Throws when the bytes are no certificate.
  */

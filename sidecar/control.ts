@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { type Address, formatAddress } from '../lib/address.ts';
 import type { Clock } from '../lib/clock.ts';
 import { makeFolder } from '../lib/folder.ts';
-import type { Issue } from '../lib/issues.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
+import { fileProblem } from '../lib/system-error.ts';
 import { version } from '../lib/version.ts';
 import type { SidecarConfig } from './config.ts';
 import type { DataPlane } from './data-plane.ts';
 import { type Discovery, type DiscoveryStatus, startDiscovery } from './snapshot/discovery.ts';
 import { type Disk, openDisk } from './snapshot/disk.ts';
-import type { Inputs } from './snapshot/inputs.ts';
+import type { Accept } from './snapshot/inputs.ts';
 import type { EdgeWindow } from './telemetry/edge-stats.ts';
 import { startReports } from './telemetry/report.ts';
 import { controlPlaneChannel } from './tls/control-plane.ts';
@@ -32,8 +32,12 @@ export async function startControlIdentity(
   source: Source,
   { config, clock, random, log }: Parts,
 ): Promise<RunningIdentity> {
-  makeFolder(source.state);
-  await chmod(source.state, 0o700);
+  try {
+    makeFolder(source.state);
+    await chmod(source.state, 0o700);
+  } catch (thrown) {
+    throw new Error(`cannot use the state folder ${source.state} (--state): ${fileProblem(thrown)}`);
+  }
   const { service, namespace } = config;
   return startIdentity({
     controlPlanes: source.addresses,
@@ -88,7 +92,7 @@ export async function startControl(
       weight: config.weight,
       declared: declaredBy(config),
     },
-    accept: accepted(dataPlane, log),
+    accept: accepted(dataPlane, config.calls, log),
     disk,
     subscriptions: config.calls,
     clock,
@@ -113,18 +117,26 @@ const declaredBy = ({ port, appProtocol }: SidecarConfig) => ({
 });
 
 /** The data plane's word on inputs, with a line in the log for either outcome. */
-const accepted =
-  (dataPlane: DataPlane, log: Log) =>
-  async (inputs: Inputs): Promise<readonly Issue[]> => {
+function accepted(dataPlane: DataPlane, calls: readonly string[], log: Log): Accept {
+  let missing: ReadonlySet<string> = new Set();
+  return async (inputs) => {
     const issues = await dataPlane.accept(inputs);
-    if (issues.length === 0) log.debug('snapshot.in-force', { revision: inputs.revision });
-    else
+    if (issues.length > 0) {
       log.warn('snapshot.refused', {
         revision: inputs.revision,
         problems: issues.map(({ path, message }) => `${path}: ${message}`),
       });
+      return issues;
+    }
+    log.debug('snapshot.in-force', { revision: inputs.revision });
+    // Others are told of with each request for them, in the access log.
+    const now = calls.filter((service) => inputs.absent.has(service));
+    const advice = 'is the name right (weft services)? It is there as soon as it joins or has a resource';
+    for (const service of now) if (!missing.has(service)) log.warn('discovery.no-such-service', { service, advice });
+    missing = new Set(now);
     return issues;
   };
+}
 
 const bound = (discovery: Discovery): Omit<Control, 'close'> => ({
   subscribe: (service) => discovery.subscribe(service),

@@ -192,7 +192,10 @@ export async function startSidecar(
         tellReady();
       };
       // Without a certificate the sidecar stays up and not ready, so that its admin page can say why.
-      begin(identity).catch((error: Error) => log.error('control.failed', { problem: error.message }));
+      begin(identity).catch((error: Error) => {
+        // What keeps it from getting one has its line already.
+        if (error.name !== 'NoIdentityError') log.error('control.failed', { problem: error.message });
+      });
     } else await loadFile(config, dataPlane);
     return { ...started, ready, drain, close };
   } catch (error) {

@@ -2,7 +2,9 @@ import { StoreError } from './store.ts';
 
 // https://sqlite.org/rescode.html: three primary codes, two extended ones.
 const busy = 5;
+const ioError = 10;
 const corrupt = 11;
+const full = 13;
 const notADatabase = 26;
 const ioErrorFsync = 1034;
 const ioErrorDirFsync = 1290;
@@ -24,6 +26,11 @@ export function sqliteError(thrown: unknown, dir: string): StoreError {
     case notADatabase: {
       const advice = 'put back a copy of the folder, or move it away to begin with an empty mesh';
       return new StoreError('CORRUPT', `the store in ${dir} is damaged: ${reason}; ${advice}`, thrown);
+    }
+    case full:
+    case ioError: {
+      const advice = 'is its disk full, or may no larger file be written? Make room; traffic goes on meanwhile';
+      return new StoreError('UNAVAILABLE', `the store in ${dir} cannot be written now: ${reason}; ${advice}`, thrown);
     }
     default:
       return new StoreError('UNAVAILABLE', `the store in ${dir} cannot be used now: ${reason}`, thrown);

@@ -1,8 +1,9 @@
 import { createServer as createPlain, type Server, type Socket } from 'node:net';
 import { createServer as createTls, type TLSSocket, type Server as TlsServer } from 'node:tls';
-import type { Address } from '../../lib/address.ts';
+import { type Address, formatAddress } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
 import { controlPlaneId } from '../../lib/spiffe.ts';
+import { listenError } from '../../lib/system-error.ts';
 import { ADMIN_PROTOCOL, type TakeAdmin } from '../admin/over-mesh.ts';
 import type { ListenerContext } from '../http/context.ts';
 import type { HttpExchange } from '../http/exchange.ts';
@@ -231,9 +232,10 @@ function setContext(server: TlsServer, next: Credentials): void {
 async function listen(server: Server, address: Address, reusePort: boolean): Promise<void> {
   if ('path' in address) await removeLeftBehind(address.path);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    const failed = (error: Error): void => reject(listenError(formatAddress(address), error));
+    server.once('error', failed);
     const done = (): void => {
-      server.off('error', reject);
+      server.off('error', failed);
       resolve();
     };
     if ('path' in address) server.listen({ path: address.path, backlog: BACKLOG }, done);

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { manualClock } from '../../lib/clock.ts';
 import { jsonLog } from '../../lib/log.ts';
+import { until } from '../../test/harness/until.ts';
 import { openDisk, type Saved } from './disk.ts';
 
 const owner = 'spiffe://weft.test/ns/default/sa/web';
@@ -94,6 +96,21 @@ test('a write that fails is logged and leaves what was there', async () => {
   disk.save(savedOf(1));
   await disk.close();
   expect(lines.join('')).toMatch(/disk.write-failed/);
+});
+
+test('a write that fails is tried again, with what is newest', async () => {
+  const state = join(dir, 'state');
+  await writeFile(state, 'a file where the folder should be');
+  const { disk, lines, clock } = setUp();
+  disk.save(savedOf(1));
+  clock.advance(500);
+  await until('it is told', () => lines.length > 0);
+  disk.save(savedOf(2));
+  await rm(state);
+  clock.advance(5000);
+  await until('it is written', () => existsSync(join(state, 'inputs.json')));
+  await disk.close();
+  expect((await setUp().disk.load())?.inputs.revision).toBe(2);
 });
 
 test('a thousand services are loaded in less than 50 ms', async () => {

@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { makeFolder } from '../../lib/folder.ts';
 import type { Log } from '../../lib/log.ts';
+import { fileProblem } from '../../lib/system-error.ts';
 import { keyText } from '../../policies/resource.ts';
 import type { EndpointSpec, HeldResource, Inputs } from './inputs.ts';
 
@@ -38,6 +39,7 @@ const schema = 1;
 /** A write waits this long for more to come, and this long after the one before, in ms. Encoding blocks the data path. */
 const quietMs = 500;
 const intervalMs = 5000;
+const lastRetryMs = 300_000;
 const mostBytes = 64 * 1024 * 1024;
 
 interface Header {
@@ -61,6 +63,8 @@ export function openDisk({ file, owner, clock, log }: DiskOptions): Disk {
   let cancel: (() => void) | undefined;
   let writing: Promise<void> = Promise.resolve();
   let lastMs = Number.NEGATIVE_INFINITY;
+  let failures = 0;
+  let closed = false;
 
   const flush = async (): Promise<void> => {
     const saved = waiting;
@@ -69,8 +73,15 @@ export function openDisk({ file, owner, clock, log }: DiskOptions): Disk {
     lastMs = clock.now();
     try {
       await write(file, encode(saved, owner));
+      failures = 0;
     } catch (thrown) {
-      log.warn('disk.write-failed', { file, problem: messageOf(thrown) });
+      const retryMs = Math.min(lastRetryMs, intervalMs * 2 ** failures);
+      failures = Math.min(failures + 1, 16);
+      log.warn('disk.write-failed', { file, problem: fileProblem(thrown), retryMs });
+      if (closed) return;
+      // What came meanwhile is newer, and has its own time.
+      waiting ??= saved;
+      cancel ??= clock.after(retryMs, start);
     }
   };
   const start = (): void => {
@@ -97,6 +108,7 @@ export function openDisk({ file, owner, clock, log }: DiskOptions): Disk {
       cancel ??= clock.after(Math.max(quietMs, lastMs + intervalMs - clock.now()), start);
     },
     async close() {
+      closed = true;
       start();
       await writing;
     },

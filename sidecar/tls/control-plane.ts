@@ -5,7 +5,7 @@ import { ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { controlPlaneId } from '../../lib/spiffe.ts';
-import { chainProblem, keyHash, readSvid, toPem } from '../../lib/svid.ts';
+import { chainProblem, clockAdvice, keyHash, readSvid, toPem } from '../../lib/svid.ts';
 import { checkPeer } from './verify.ts';
 
 const connectTimeoutMs = 5000;
@@ -80,9 +80,14 @@ export async function fetchTrust(
       `the control plane at ${where} is not the one that made this join token: check the address, or make a new token`,
     );
   const proof = readSvid(leaf);
-  const problem = 'reason' in proof ? proof.reason : chainProblem(leaf, between, [root], clock.wall());
-  if (problem !== undefined || 'reason' in proof)
-    throw new ControlPlaneError(`the certificate of the control plane at ${where} is not believed: ${problem}`);
+  const wall = clock.wall();
+  const problem = 'reason' in proof ? proof.reason : chainProblem(leaf, between, [root], wall);
+  if (problem !== undefined || 'reason' in proof) {
+    const advice = problem === undefined ? '' : clockAdvice(problem, wall);
+    throw new ControlPlaneError(
+      `the certificate of the control plane at ${where} is not believed: ${problem}${advice}`,
+    );
+  }
   const { trustDomain } = proof.identity;
   if (proof.spiffeId !== controlPlaneId(trustDomain))
     throw new ControlPlaneError(`${where} is ${proof.spiffeId}, not a control plane`);
@@ -102,7 +107,11 @@ function fetchChain(address: Address, signal: AbortSignal): Promise<readonly Uin
       rejectUnauthorized: false,
     });
     const fail = (problem: string): void => {
-      reject(new ControlPlaneError(`cannot reach the control plane at ${where}: ${problem}`));
+      reject(
+        new ControlPlaneError(
+          `cannot reach the control plane at ${where}: ${problem}; does it run, and is --control-plane right?`,
+        ),
+      );
       socket.destroy();
     };
     const onAbort = (): void => fail('closed');

@@ -8,6 +8,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Random } from '../../lib/random.ts';
 import { formatSpiffe } from '../../lib/spiffe.ts';
 import { chainProblem, fromPem } from '../../lib/svid.ts';
+import { fileProblem } from '../../lib/system-error.ts';
 import { ControlPlanes } from './control-planes.ts';
 import type { Credentials, LiveCredentials } from './credentials.ts';
 import { type JoinToken, join, parseJoinToken, renew } from './issue.ts';
@@ -16,6 +17,9 @@ import { loadCredentials, saveCredentials } from './stored.ts';
 
 const firstRetryMs = 500;
 const lastRetryMs = 150_000;
+/** Waits before a key that could not be stored is stored anew. */
+const firstSaveMs = 5000;
+const lastSaveMs = 300_000;
 /** However short a certificate lives, renewals have this between them. */
 const minRenewMs = 1000;
 /** The wall clock is looked at this often, because a machine that slept has not counted on. */
@@ -69,12 +73,24 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
   let cancel = (): void => undefined;
   let work: Promise<void> = Promise.resolve();
   let saving: Promise<void> = Promise.resolve();
+  let saveMs = firstSaveMs;
+  let cancelSave = (): void => undefined;
 
-  /** One after the other, so that the newest is what stays on disk. */
+  /** One after the other, so that the newest is what stays on disk. A disk that is full now may not be so later. */
   const save = (): void => {
-    saving = saving
-      .then(() => saveCredentials(stateDir, live.current!))
-      .catch((thrown: unknown) => log.warn('identity.not-stored', { problem: messageOf(thrown), stateDir }));
+    cancelSave();
+    saving = saving.then(async () => {
+      try {
+        await saveCredentials(stateDir, live.current!);
+        if (saveMs > firstSaveMs) log.info('identity.stored', { stateDir });
+        saveMs = firstSaveMs;
+      } catch (thrown) {
+        const problem = `${fileProblem(thrown)}. It serves on; started again before that, it needs a new join token`;
+        log.warn('identity.not-stored', { problem, stateDir, retryMs: saveMs });
+        if (!ended.signal.aborted) cancelSave = clock.after(saveMs, save);
+        saveMs = Math.min(lastSaveMs, saveMs * 2);
+      }
+    });
   };
 
   const take = (next: Credentials, how: 'stored' | 'joined' | 'renewed'): void => {
@@ -182,6 +198,7 @@ export function startIdentity(options: IdentityOptions): RunningIdentity {
       cancel();
       await work;
       await saving;
+      cancelSave();
       ready.reject(new NoIdentityError('closed before there was a certificate'));
     },
   };
@@ -192,11 +209,19 @@ async function readToken({ token, tokenFile }: IdentityOptions): Promise<JoinTok
   const advice = 'make one with: weft token create SERVICE';
   if (token === undefined && tokenFile === undefined)
     throw new NoIdentityError(`there is no certificate and no join token: ${advice}, then pass --token-file`);
-  const given = token ?? (await readFile(tokenFile!, 'utf8'));
+  const given = token ?? (await readTokenFile(tokenFile!));
   const parsed = parseJoinToken(given);
   const where = tokenFile === undefined ? '' : ` in ${tokenFile}`;
   if (parsed === undefined) throw new NoIdentityError(`the join token${where} is not one (weft1.…): ${advice}`);
   return parsed;
+}
+
+async function readTokenFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (thrown) {
+    throw new Error(`the file with the join token cannot be read: ${fileProblem(thrown)}`);
+  }
 }
 
 /** Whether another attempt with the same token would get the same answer. */

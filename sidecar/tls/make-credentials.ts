@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { chainProblem, readSvid, toPem } from '../../lib/svid.ts';
+import { chainProblem, clockAdvice, readSvid, toPem } from '../../lib/svid.ts';
 import { secureContext } from './contexts.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -24,7 +24,9 @@ export function makeCredentials(material: Material, wall: number): Credentials {
   if (leaf === undefined) throw new CredentialsError('there is no certificate');
   const problem = chainProblem(leaf, between, material.roots, wall);
   if (problem !== undefined)
-    throw new CredentialsError(`the certificate is not under the roots or in its time: ${problem}`);
+    throw new CredentialsError(
+      `the certificate is not under the roots or in its time: ${problem}${clockAdvice(problem, wall)}`,
+    );
   return assemble(material);
 }
 

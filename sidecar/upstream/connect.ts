@@ -41,6 +41,12 @@ const tlsOptions = (spec: EndpointSpec, own: Credentials, protocols: readonly st
 const failureOf = ({ code }: NodeJS.ErrnoException): Failure =>
   code === 'EMFILE' || code === 'ENFILE' ? 'OUT_OF_FILES' : 'UPSTREAM_CONNECT';
 
+/** A certificate of ours is renewed long before its end, so one that is out of its time is mostly one of a wrong clock. */
+const clockHint = ({ code }: NodeJS.ErrnoException): string =>
+  code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED'
+    ? '; the clock here or there is wrong: set it (NTP)'
+    : '';
+
 /**
  * Plain text to endpoints without an identity, mutual TLS to those with one. Without credentials of our own nothing is
  * sent to an endpoint that has an identity: never plain text instead. `protocols`: what is offered to it (ALPN).
@@ -84,7 +90,7 @@ export function connector(
       // Stays for good: an error that nobody listens to ends the process.
       socket.on('error', (error) => {
         const tls = secure && 'authorizationError' in socket && socket.authorizationError !== null;
-        fail(tls ? 'UPSTREAM_IDENTITY' : failureOf(error), `${where}: ${error.message}`);
+        fail(tls ? 'UPSTREAM_IDENTITY' : failureOf(error), `${where}: ${error.message}${clockHint(error)}`);
       });
       socket.once('close', () => fail('UPSTREAM_CONNECT', `${where} closed the connection`));
       // Kept from reading until somebody is there to take what comes.
