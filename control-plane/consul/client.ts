@@ -161,7 +161,7 @@ function consulError(thrown: unknown, address: string): ConsulError {
 function adviceOn(status: number, text: string): string {
   if (status === 403)
     return '; the ACL token is missing, revoked or may not do this: put one into --consul-token-file that may write keys and register services, and restart';
-  if (/no cluster leader/i.test(text))
+  if (/no cluster leader|rpc error/i.test(text))
     return '; more than half of its servers must run and reach each other: look at them with `consul operator raft list-peers`';
   return '';
 }
