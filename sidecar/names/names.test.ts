@@ -160,7 +160,10 @@ describe('whatever comes', () => {
 test('a port that is taken is an error', async () => {
   await using mesh = await testNames();
   const { at } = mesh;
-  await expect(testNames({ address: at })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await expect(testNames({ address: at })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+    message: expect.stringContaining('it is taken'),
+  });
 });
 
 const dig = findTool('dig');

@@ -1,6 +1,8 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, isIPv6, type Server, type Socket } from 'node:net';
+import { formatAddress } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { listenError } from '../../lib/system-error.ts';
 import { Frames, framed } from './frames.ts';
 import type { Resolver } from './resolv-conf.ts';
 
@@ -121,9 +123,10 @@ function serveConnection(socket: Socket, handle: Handle, clock: Clock, gone: () 
 function bindUdp({ host, port }: Resolver): Promise<UdpSocket> {
   const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
   return new Promise((resolve, reject) => {
-    socket.once('error', reject);
+    const failed = (error: Error): void => reject(listenError(formatAddress({ host, port }), error));
+    socket.once('error', failed);
     socket.bind(port, host, () => {
-      socket.off('error', reject);
+      socket.off('error', failed);
       // What the system says of a datagram that could not be delivered concerns no other.
       socket.on('error', () => undefined);
       resolve(socket);
@@ -131,11 +134,12 @@ function bindUdp({ host, port }: Resolver): Promise<UdpSocket> {
   });
 }
 
-function listen(server: Server, at: { host: string; port: number }): Promise<void> {
+function listen(server: Server, at: Resolver): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(at, () => {
-      server.off('error', reject);
+    const failed = (error: Error): void => reject(listenError(formatAddress(at), error));
+    server.once('error', failed);
+    server.listen({ ...at }, () => {
+      server.off('error', failed);
       resolve();
     });
   });

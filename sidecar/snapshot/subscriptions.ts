@@ -6,6 +6,8 @@ import type { Inputs } from './inputs.ts';
 const most = 1000;
 /** How long an answer is waited for, in ms. */
 const answerMs = 5000;
+/** Least time between two sets that are sent: whatever an app asks for, a control plane takes 50 messages a second. */
+const intervalMs = 50;
 
 interface Waiting {
   readonly answer: Promise<void>;
@@ -22,8 +24,10 @@ export class Subscriptions {
   readonly #services: Set<string>;
   readonly #waiting = new Map<string, Waiting>();
   #scheduled = false;
+  #sentMs = Number.NEGATIVE_INFINITY;
+  #cancelSend = (): void => undefined;
 
-  /** `send` is called with the whole set, once for all that one turn of the event loop adds. */
+  /** `send` is called with the whole set, once for all that one turn of the event loop adds, and not too often. */
   constructor(declared: readonly string[], clock: Clock, send: (services: readonly string[]) => void) {
     this.#declared = new Set(declared.filter(isServiceName));
     this.#services = new Set(this.#declared);
@@ -61,6 +65,7 @@ export class Subscriptions {
   }
 
   close(): void {
+    this.#cancelSend();
     for (const service of [...this.#waiting.keys()]) this.#end(service);
   }
 
@@ -90,10 +95,14 @@ export class Subscriptions {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    const send = (): void => {
       this.#scheduled = false;
+      this.#sentMs = this.#clock.now();
       this.#send(this.list());
-    });
+    };
+    const waitMs = this.#sentMs + intervalMs - this.#clock.now();
+    if (waitMs <= 0) queueMicrotask(send);
+    else this.#cancelSend = this.#clock.after(waitMs, send);
   }
 }
 
