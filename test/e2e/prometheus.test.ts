@@ -28,14 +28,16 @@ interface Rules {
   groups: { rules: { alert?: string; for?: string }[] }[];
 }
 
+const token = 'correct-horse-battery';
+const headers = { authorization: `Bearer ${token}` };
 let folder: string;
 let shop: Shop;
 let prometheus: PrometheusServer;
 beforeAll(async () => {
-  shop = await startShop();
-  if (program === undefined) return;
   folder = mkdtempSync(join(tmpdir(), 'weft-prometheus-'));
-  writeFileSync(join(folder, 'token'), 'not-asked-for-on-loopback');
+  writeFileSync(join(folder, 'token'), `${token}\n`);
+  shop = await startShop({ env: { WEFT_API_TOKEN: token, WEFT_TOKEN_FILE: join(folder, 'token') } });
+  if (program === undefined) return;
   const { host } = new URL(shop.server);
   const config = parse(
     readFileSync(join(shipped, 'prometheus.yml'), 'utf8')
@@ -124,8 +126,10 @@ withPrometheus('a sidecar that says nothing raises its alert, which goes when it
   await eventually('the alert is over', async () => ((await firing()).length === 0 ? true : undefined));
 });
 
-test('what is documented is what is scraped, and nothing else', async () => {
-  const text = async (path: string): Promise<string> => (await fetch(`${shop.server}${path}`)).text();
+test('what is documented is what is scraped, and nothing else, by whoever has the token', async () => {
+  for (const path of ['/metrics', '/v1/prometheus/targets', '/v1/proxies/default/web/web/admin/metrics'])
+    expect((await fetch(`${shop.server}${path}`)).status).toBe(401);
+  const text = async (path: string): Promise<string> => (await fetch(`${shop.server}${path}`, { headers })).text();
   const sidecar = parsePrometheus(await text('/v1/proxies/default/web/web/admin/metrics'));
   expect([...sidecar.keys()].sort()).toEqual(Object.keys(metricTable).sort());
   const controlPlane = parsePrometheus(await text('/metrics'));
@@ -134,7 +138,7 @@ test('what is documented is what is scraped, and nothing else', async () => {
 
 test('pages of sidecars are read through the control plane, and nothing is done there', async () => {
   const at = (path: string, init?: RequestInit): Promise<Response> =>
-    fetch(`${shop.server}/v1/proxies/default/payments/payments-1/admin${path}`, init);
+    fetch(`${shop.server}/v1/proxies/default/payments/payments-1/admin${path}`, { headers, ...init });
   expect(await (await at('/info')).json()).toMatchObject({
     service: 'default/payments',
     instance: 'payments-1',
