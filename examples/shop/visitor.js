@@ -1,4 +1,4 @@
-// A visitor, so that there is something to see: asks for the shop's page VISITS times a second and counts what came of it.
+// A visitor, so that there is something to see: asks for the shop's page VISITS times a second (2) and counts what came of it.
 import { ask, serve } from './http.js';
 
 const counts = { visits: 0, failures: 0 };
@@ -15,5 +15,5 @@ setInterval(
     }
     counts.visits++;
   },
-  1000 / Number(process.env.VISITS ?? 5),
+  1000 / Number(process.env.VISITS ?? 2),
 ).unref();

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { compose, eventually, kill, lasting, settled } from './docker.ts';
+import { pages } from './pages.ts';
 import { commandsOf, runLine } from './readme.ts';
 import type { Story } from './story.ts';
 import { startTraffic, visit } from './traffic.ts';
 
-const jaeger = 'http://127.0.0.1:16686';
+const jaeger = 'http://127.0.0.1:16686/jaeger';
 /** Outbound and inbound of each hop: visitor → web → cart → payments. */
 const spansOfAVisit = 6;
 const services = ['cart', 'payments', 'visitor', 'web'];
@@ -46,6 +47,31 @@ const trace: Story = {
       if (found?.spans.length !== spansOfAVisit || services.some((service) => !names.has(service)))
         throw new Error(`${found?.spans.length ?? 0} spans of ${[...names].join(', ')}`);
     });
+    return '';
+  },
+};
+
+/** What an app does that knows nothing of the mesh: asks for a name, and connects to its usual port. */
+const fetchIn = (service: string, url: string): Promise<string> =>
+  compose(
+    'base',
+    'exec',
+    '-T',
+    service,
+    'node',
+    '-e',
+    `fetch('${url}').then(async (r) => console.log(r.status, await r.text()))`,
+  );
+
+const names: Story = {
+  name: 'apps find each other by name, at the usual port, and others as before',
+  async tell() {
+    for (const [from, to] of Object.entries({ visitor: 'web', web: 'cart' })) {
+      const said = await fetchIn(from, `http://${to}.mesh/healthz`);
+      if (!said.startsWith('200 ')) throw new Error(`${to}.mesh from ${from}: ${said}`);
+    }
+    const said = await fetchIn('web', 'http://jaeger:16686/jaeger/api/services');
+    if (!said.startsWith('200 ')) throw new Error(`jaeger, which is not of the mesh: ${said}`);
     return '';
   },
 };
@@ -107,4 +133,4 @@ const everything: Story = {
   },
 };
 
-export const baseStories: readonly Story[] = [start, trace, change, oneOfTwo, everything];
+export const baseStories: readonly Story[] = [start, trace, pages, names, change, oneOfTwo, everything];

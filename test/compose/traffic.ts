@@ -18,7 +18,7 @@ export const visit = (headers: Readonly<Record<string, string>> = {}): ReturnTyp
   ask({ at: shop, host: shop, headers: { 'idempotency-key': randomUUID(), ...headers } });
 
 /** Asks the shop for its page, steadily, whatever becomes of the answers. */
-export function startTraffic(perSecond = 20): Traffic {
+export function startTraffic(perSecond = 10): Traffic {
   const agent = new Agent({ keepAlive: true });
   const failures: string[] = [];
   const underWay = new Set<Promise<void>>();
