@@ -13,7 +13,7 @@ import { startOverload } from './limits/overload.ts';
 import { memoryReading, type Readings } from './limits/readings.ts';
 import { shedHeaviest } from './limits/shed.ts';
 import { type Listener, listenedElsewhere, startListener } from './listen/listener.ts';
-import { leaveToApp, namePlaces } from './names/places.ts';
+import { isAnsweredByApp, leaveToApp, namePlaces } from './names/places.ts';
 import type { Reachable } from './names/reachable.ts';
 import { Loop } from './net/loop.ts';
 import { Compiler } from './snapshot/compile.ts';
@@ -149,7 +149,10 @@ export async function startDataPlane(options: DataPlaneOptions, readings?: Readi
     async ({ service, address, named }) => {
       if (named) await leaveToApp(options.app, address, clock);
       const of = { ...context('outbound'), serviceOf: () => service };
-      return listen('outbound', address, of, tcp.outbound(service, of));
+      return listen('outbound', address, of, tcp.outbound(service, of)).catch((thrown: unknown) => {
+        if (!named || service !== options.serviceKey || !isAnsweredByApp(thrown, options.app, address)) throw thrown;
+        return listenedElsewhere(address);
+      });
     },
     clock,
     log,

@@ -41,6 +41,15 @@ export async function leaveToApp(app: Address, wanted: Address, clock: Clock): P
   if (problem !== undefined) throw new Error(`port ${app.port} is left to the app until it listens there`);
 }
 
+/**
+ * True when a failure to listen at a place of our own service is no matter: its app has the port at all addresses, and so
+ * answers there itself.
+ */
+export function isAnsweredByApp(thrown: unknown, app: Address, wanted: Address): boolean {
+  const samePort = 'port' in app && 'port' in wanted && app.port === wanted.port;
+  return samePort && (thrown as Partial<NodeJS.ErrnoException>).code === 'EADDRINUSE';
+}
+
 /** What to do about a name that cannot be listened at, by the code of the error. */
 export function nameAdvice(code: string | undefined): string {
   switch (code) {

@@ -172,6 +172,28 @@ test('a port that is taken is reported, stops nothing else, and is taken over on
   expect(await fetched(`http://payments.mesh:${port}/`, names)).toBe('hello');
 });
 
+test('the own service is found where its app has the port at all addresses, and nothing is said of that', async () => {
+  const port = await freePort();
+  const app = createServer((_, res) => void res.end('the app itself'));
+  await using caller = await startTestSidecar({
+    name: 'web',
+    names: true,
+    app: { host: '127.0.0.1', port },
+    services: { web: [] },
+    yaml: serviceAt('web', 'http', port),
+    addresses: { web: address },
+  });
+  await using names = await namesOf(caller.dataPlane);
+  // Before the app has it, nobody does: the sidecar would keep the app from it.
+  await expect(names.lookup('web.mesh')).rejects.toMatchObject({ code: 'ESERVFAIL' });
+  expect(caller.log.join()).toContain(`port ${port} is left to the app until it listens there`);
+  await new Promise<void>((resolve) => app.listen(port, '0.0.0.0', resolve));
+  await until('it is found', () => caller.dataPlane.names.has('default/web'));
+  expect(await fetched(`http://web.mesh:${port}/`, names)).toBe('the app itself');
+  expect(caller.log.join()).not.toContain('EADDRINUSE');
+  await new Promise((resolve) => app.close(resolve));
+});
+
 test('a service that is gone is listened for no longer, and what it carries is carried to its end', async () => {
   const port = await freePort();
   await using app = await rawOrigin(echo);
