@@ -111,6 +111,16 @@ withConsul(
         .map(({ service }) => service);
     expect([await connected(a), await connected(b)]).toEqual([['web'], ['api']]);
 
+    // Whichever is asked knows the sidecars of both, and passes on to them.
+    for (const one of [a, b]) {
+      const paths = await eventually('both are to be scraped', async () => {
+        const targets = await (await fetch(`${one.at.api}/v1/prometheus/targets`)).json();
+        const found = (targets as { labels: Record<string, string> }[]).map(({ labels }) => labels.__metrics_path__!);
+        return found.length === 3 ? found : undefined;
+      });
+      for (const path of paths) expect([path, (await fetch(`${one.at.api}${path}`)).status]).toEqual([path, 200]);
+    }
+
     const load = startLoad(2, { at, host: 'api' });
     await b.running.end('SIGKILL');
     await eventually(
