@@ -17,7 +17,7 @@ const columns: readonly Column<ApiProxy>[] = [
   { title: 'INBOUND', value: ({ inbound }) => inbound || '-', wide: true },
   { title: 'ADMIN', value: ({ admin }) => admin || '-', wide: true },
   { title: 'VERSION', value: ({ version }) => version, wide: true },
-  { title: 'PROBLEM', value: ({ problems }) => problems.map(issueLine).join('; ') || '-' },
+  { title: 'PROBLEM', value: ({ problems, reason = '-' }) => problems.map(issueLine).join('; ') || reason },
 ];
 
 export function define(command: Command): void {

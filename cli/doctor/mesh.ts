@@ -79,7 +79,11 @@ export function sidecarChecks(proxies: readonly ApiProxy[]): readonly Check[] {
         ),
       );
     else if (!proxy.ready)
-      checks.push(warning(group, `${name} is not ready`, `ask it why: curl http://${proxy.admin || 'ADMIN'}/ready`));
+      checks.push(
+        proxy.reason === undefined
+          ? warning(group, `${name} is not ready`, `ask it why: curl http://${proxy.admin || 'ADMIN'}/ready`)
+          : warning(group, `${name} is not ready: ${proxy.reason}`, 'nobody calls it until that is over'),
+      );
   }
   return checks;
 }

@@ -8,6 +8,8 @@ import type { Problem, SyncState } from './subscription.ts';
 export interface LiveProxy {
   readonly hello: SidecarHello;
   readonly ready: boolean;
+  /** Why it is not. */
+  readonly reason: string;
   readonly state: SyncState;
   readonly problems: readonly Problem[];
   revision(current: number): number;
@@ -109,6 +111,7 @@ function apiProxy({ live, since, ended }: Entry, current: number): ApiProxy {
     service: service.slice(slash + 1),
     connected: ended === undefined,
     ready: ended === undefined && live.ready,
+    ...(ended === undefined && !live.ready && live.reason !== '' ? { reason: live.reason } : {}),
     since: new Date(since).toISOString(),
     revision: ended?.revision ?? live.revision(current),
     state: ended === undefined ? live.state : 'disconnected',

@@ -42,8 +42,23 @@ describe('an instance is an endpoint', () => {
       port: 15006,
       identity: 'spiffe://weft.test/ns/default/sa/web',
     });
-    web.call.write({ state: { ready: false } });
+    web.call.write({ state: { ready: false, reason: 'the app is\u001b[31m away' } });
     await until('it is none', () => ids('web').length === 0);
+    expect(mesh.service.proxies()).toMatchObject([{ ready: false, reason: 'the app is?[31m away' }]);
+  });
+
+  test('once, when it starts again where it was before anybody has seen its end', async () => {
+    await start();
+    const before = sidecar('web').hello({ ready: true });
+    await before.ack();
+    before.call.cancel();
+    await before.over();
+    expect(ids('web')).toEqual(['web-1']);
+    const after = sidecar('web').hello({ instance: 'web-2', ready: false });
+    await after.ack();
+    expect(ids('web')).toEqual(['web-1']);
+    after.call.write({ state: { ready: true } });
+    await until('it has taken its place', () => ids('web').join() === 'web-2');
   });
 
   test('no longer when it says goodbye', async () => {

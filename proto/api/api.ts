@@ -102,6 +102,8 @@ export const proxySchema = z.object({
   service: z.string(),
   connected: z.boolean(),
   ready: z.boolean(),
+  /** Why it is not ready, where it has said so. */
+  reason: z.string().optional(),
   /** ISO 8601: since when it is connected, or when it was last seen. */
   since: z.string(),
   /** The revision that it has acknowledged. */

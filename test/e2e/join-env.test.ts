@@ -1,5 +1,4 @@
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createPlain } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -128,6 +127,7 @@ withConsul(
       return status === 200 ? undefined : `${status} ${headers['weft-error']}`;
     });
     expect(sick).toBe('503 NO_ENDPOINT');
+    expect((await weft('proxies')).stdout).toMatch(/default\/api .* the app answered 503 to GET \/health$/m);
     health = 200;
     await untilChecks('api', 'passing');
     await eventually('it is called again', async () => (await through()).status === 200 || undefined);
@@ -227,11 +227,7 @@ test('a control plane whose disk is full says so, serves what it knows and refus
   await whole.line(listening);
   await whole.end();
   // What there is may be read; to make it larger may not.
-  const used = Number(
-    spawnSync('du', ['-B', '512', '--apparent-size', join(state, 'weft.sqlite')])
-      .stdout.toString()
-      .split('\t')[0],
-  );
+  const used = Math.ceil(statSync(join(state, 'weft.sqlite')).size / 512);
   const running = onFullDisk(used + 16, ['control-plane', '--state', state, '--api', ':0', '--grpc', ':0'], {});
   const at = await running.line(listening);
   daemons.push({ running, at });
