@@ -38,6 +38,7 @@ const notRun: Readonly<Record<string, string>> = {
     'could meet a process of another mesh; test/e2e/start.test.ts kills one of its own',
   'OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 npm start': 'needs Jaeger; the tracing tests run with one',
   'npm start -- --store consul': 'needs Consul; test/e2e/consul.test.ts has one',
+  'docker compose up --wait': 'needs Docker; `npm run e2e:compose` follows deploy/README.md with it',
   'consul agent -dev': 'is not ours',
   'bin/weft control-plane --store consul --ca-key-file ca.key --grpc 0.0.0.0:7443 --name mesh.example.com':
     'needs Consul; the tests of the stores have one',
