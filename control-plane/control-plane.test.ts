@@ -96,6 +96,8 @@ test('a change goes from the API through the log to a sidecar, is diffed and rol
   const sidecar = await connectSidecar(at, 'web');
   expect(sidecar.spiffeId).toBe('spiffe://mesh.local/ns/default/sa/web');
   expect((await sidecar.push()).revision).toBe(1);
+  // Its address is worked out when it is asked for first.
+  expect((await sidecar.push()).endpoints).toMatchObject([{ localAddress: expect.stringMatching(/^127\./) }]);
 
   const pushed = sidecar.push();
   const applied = await post(at, '/v1/apply', { resources: [retries('calm', 'web', { retries: 4 })], author: 'ben' });

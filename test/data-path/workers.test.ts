@@ -179,7 +179,7 @@ test('without any thread a sidecar is not ready, and a change waits for one', as
     problem: expect.stringContaining('no worker thread'),
   });
   await mesh.apply({ services: { web: [origin.address] } });
-  expect(mesh.workers.snapshot.current).toEqual({ revision: 2, ready: true });
+  expect(mesh.workers.snapshot.current).toMatchObject({ revision: 2, ready: true });
   await until('both are back', () => mesh.workers.seats.every(({ alive }) => alive));
   await untilBoth(mesh, mesh.outbound);
 });
