@@ -44,8 +44,10 @@ export class Loop {
   readonly #views: ({ readonly of: Buffer; readonly octets: Uint8Array } | undefined)[] = new Array(VIEWS).fill(
     undefined,
   );
-  #dirty: Flushable[] = [];
-  #spare: Flushable[] = [];
+  /** Filled up to `#dirtyCount`: to shorten an array costs more than to count. */
+  #dirty: (Flushable | undefined)[] = [];
+  #dirtyCount = 0;
+  #spare: (Flushable | undefined)[] = [];
   #depth = 0;
   #flushing = false;
   #late: Flushable[] = [];
@@ -75,7 +77,7 @@ export class Loop {
 
   leave(): void {
     if (--this.#depth > 0) return;
-    if (!this.#flushing && this.#dirty.length > 0) this.#flushAll();
+    if (!this.#flushing && this.#dirtyCount > 0) this.#flushAll();
     if (this.alarmMs <= this.nowMs) this.onAlarm();
   }
 
@@ -95,7 +97,7 @@ export class Loop {
 
   /** To be flushed at the end of the turn. The caller sees to it that it is not in the list twice. */
   markDirty(connection: Flushable): void {
-    this.#dirty.push(connection);
+    this.#dirty[this.#dirtyCount++] = connection;
   }
 
   /**
@@ -117,11 +119,16 @@ export class Loop {
   // A write over TLS may deliver a read of the same connection at once; it lands in the list that is being worked on.
   #flushAll(): void {
     this.#flushing = true;
-    while (this.#dirty.length > 0) {
+    while (this.#dirtyCount > 0) {
       const batch = this.#dirty;
+      const count = this.#dirtyCount;
       this.#dirty = this.#spare;
-      for (let i = 0; i < batch.length; i++) batch[i]!.flush();
-      batch.length = 0;
+      this.#dirtyCount = 0;
+      for (let i = 0; i < count; i++) {
+        batch[i]!.flush();
+        // A connection that is gone is not kept from here.
+        batch[i] = undefined;
+      }
       this.#spare = batch;
     }
     this.#flushing = false;
