@@ -141,7 +141,7 @@ const quorumLost: Story = {
     if (missing.length > 0) throw new Error(`lost: ${missing.join(', ')}`);
     await allConnected(controlPlanes);
     await traffic.end();
-    return `it said: ${refused.said.split('\n')[0]}`;
+    return `it said: ${refused.said.split('\n').find((line) => line.startsWith('weft:'))}`;
   },
 };
 
