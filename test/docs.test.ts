@@ -31,6 +31,8 @@ const pages = ['README.md', ...globSync('docs/*.md', { cwd: root })].sort();
 const allPages = [...pages, 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'bench/README.md'];
 const schemas = new Map([...(await loadSchemas()), [workloadSchema.kind, workloadSchema]]);
 
+const docker = 'needs Docker; `npm run e2e:compose` runs it, with the other commands of deploy/README.md';
+
 /** Commands that are not run here, and why. */
 const notRun: Readonly<Record<string, string>> = {
   'npm test': 'this is it',
@@ -38,7 +40,9 @@ const notRun: Readonly<Record<string, string>> = {
     'could meet a process of another mesh; test/e2e/start.test.ts kills one of its own',
   'OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 npm start': 'needs Jaeger; the tracing tests run with one',
   'npm start -- --store consul': 'needs Consul; test/e2e/consul.test.ts has one',
-  'docker compose up --wait': 'needs Docker; `npm run e2e:compose` follows deploy/README.md with it',
+  'docker compose up --wait': docker,
+  'docker compose exec control-plane weft edges': docker,
+  'docker compose exec consul consul catalog services': docker,
   'consul agent -dev': 'is not ours',
   'bin/weft control-plane --store consul --ca-key-file ca.key --grpc 0.0.0.0:7443 --name mesh.example.com':
     'needs Consul; the tests of the stores have one',

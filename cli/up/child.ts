@@ -12,7 +12,7 @@ export interface ChildSpec {
   readonly cwd?: string;
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
-  /** Each line of its standard output. */
+  /** Each line of its output, of either kind. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -76,11 +76,11 @@ export function startChild(spec: ChildSpec, guardian: Guardian, events: ChildEve
     running = child;
     const { pid } = child;
     if (pid !== undefined) guardian.watch(pid);
-    createInterface({ input: child.stdout }).on('line', (text) => {
-      line(text);
-      spec.onLine?.(text);
-    });
-    createInterface({ input: child.stderr }).on('line', line);
+    for (const input of [child.stdout, child.stderr])
+      createInterface({ input }).on('line', (text) => {
+        line(text);
+        spec.onLine?.(text);
+      });
     // Exactly one of the two comes first.
     child.once('error', (error: NodeJS.ErrnoException) => {
       if (pid === undefined) died(error.code === 'ENOENT' ? `there is no program '${program}'` : error.message, 0);

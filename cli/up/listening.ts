@@ -2,13 +2,19 @@ import { z } from 'zod';
 import { exit, Failure } from '../failure.ts';
 
 const patienceMs = 30_000;
-const schema = z.object({ event: z.literal('listening') }).catchall(z.unknown());
+const schema = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('listening') }).catchall(z.unknown()),
+  z.object({ event: z.literal('control_plane.waits'), problem: z.string() }),
+]);
 
 export type Addresses = Readonly<Record<string, unknown>>;
 
 /** Waits for the line in which a daemon says that it listens, and where. */
 export interface ListeningLine {
-  /** Rejects with Failure when it takes too long, or when `fail` was called. */
+  /**
+   * Rejects with Failure when it takes too long, when `fail` was called, or when the daemon says that it waits for
+   * something: a person at a terminal is told so rather than left to wait.
+   */
   readonly first: Promise<Addresses>;
   readonly onLine: (line: string) => void;
   readonly fail: (why: string) => void;
@@ -35,7 +41,9 @@ export function listeningLine(): ListeningLine {
         throw error;
       }
       const parsed = schema.safeParse(value);
-      if (parsed.success) resolve(parsed.data);
+      if (!parsed.success) return;
+      if (parsed.data.event === 'listening') resolve(parsed.data);
+      else fail(parsed.data.problem);
     },
   };
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ApiProxy } from '../../proto/api/api.ts';
@@ -70,6 +72,18 @@ test('when it is killed itself, nothing of it is left', async () => {
 }, 60_000);
 
 test('what a part says that cannot start is shown, since its log goes with the folder', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const grpc = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
+  const start = startProgram(process.execPath, ['cli/start.ts', '--api', '127.0.0.1:0', '--grpc', grpc]);
+  expect([await start.ended, start.output()]).toEqual([
+    1,
+    expect.stringMatching(new RegExp(`control-plane ended with exit code 3 before it listened:\n[^]*${grpc} is taken`)),
+  ]);
+  taken.close();
+}, 30_000);
+
+test('what a part waits for is said to whoever started it, instead of waiting with it', async () => {
   const flags = [
     '--store',
     'consul',
@@ -83,7 +97,7 @@ test('what a part says that cannot start is shown, since its log goes with the f
   const start = startProgram(process.execPath, ['cli/start.ts', ...flags]);
   expect([await start.ended, start.output()]).toEqual([
     1,
-    expect.stringMatching(/control-plane ended with exit code 3 before it listened:\n.*127\.0\.0\.1:9/),
+    expect.stringMatching(/Consul at 127\.0\.0\.1:9 cannot be reached: .*start it, or check --consul-address/),
   ]);
 }, 30_000);
 
