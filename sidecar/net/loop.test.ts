@@ -190,3 +190,42 @@ test('a view of a buffer has its first octets, and is never one of another', () 
       expect([view.buffer === buffer.buffer, view.byteOffset, view.length]).toEqual([true, buffer.byteOffset, length]);
     }
 });
+
+describe('large things', () => {
+  const READ = 4 * (16_384 - 9);
+  /** Something that is being read for as long as it may be. */
+  const reader = () => {
+    const one = {
+      resting: false,
+      turns: 0,
+      readOn() {
+        one.turns++;
+      },
+    };
+    return one;
+  };
+
+  test('stand in line: four reads of them in a turn of the event loop, first come first served', async () => {
+    const loop = new Loop(manualClock());
+    const many = Array.from({ length: 10 }, reader);
+    // Whoever is ready has read once before it can be told to wait.
+    expect(many.map((one) => loop.hasReadEnough(one, READ))).toEqual([...Array(3).fill(false), ...Array(7).fill(true)]);
+    await turnOfTheEventLoop();
+    expect(many.map(({ turns }) => turns)).toEqual([0, 0, 0, 1, 1, 1, 1, 0, 0, 0]);
+    await turnOfTheEventLoop();
+    expect(many.map(({ turns }) => turns)).toEqual([0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
+    loop.close();
+  });
+
+  test('do not make small ones wait, nor one of them that is alone for more than a moment', async () => {
+    const loop = new Loop(manualClock());
+    const [large, small] = [reader(), reader()];
+    expect(Array.from({ length: 4 }, () => loop.hasReadEnough(large, READ))).toEqual([false, false, false, true]);
+    expect(Array.from({ length: 1000 }, () => loop.hasReadEnough(small, 1000))).not.toContain(true);
+    // What TLS had already comes all the same; nobody stands in line twice.
+    expect(loop.hasReadEnough(large, READ)).toBe(false);
+    await turnOfTheEventLoop();
+    expect([large.turns, large.resting, loop.hasReadEnough(large, READ)]).toEqual([1, false, false]);
+    loop.close();
+  });
+});

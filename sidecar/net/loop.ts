@@ -14,6 +14,14 @@ export interface Flushable {
   flush(): void;
 }
 
+/** A connection that reads. */
+export interface Reader {
+  /** It does not read before its turn has come. The loop's own. */
+  resting: boolean;
+  /** Reads on, unless its owner has paused it. */
+  readOn(): void;
+}
+
 /** How often deadlines are looked at, in ms: a deadline is met this much late at most. */
 const SWEEP_MS = 20;
 
@@ -28,6 +36,14 @@ const READ_OCTETS = 4 * (16_384 - 9);
  */
 const OUT_OCTETS = READ_OCTETS + 24 * 1024;
 const POOLED = 64;
+/** From so much on a read is of something large. Over TLS it is a record at most. */
+const BULK_OCTETS = 8 * 1024;
+/**
+ * So much of large things is read in one turn of the event loop; the rest waits in a line. Otherwise a turn would be as long
+ * as there are large answers on their way, at 2 MB each (libuv reads 32 times before it looks at the next connection), and
+ * since it accepts one connection in a turn, whoever comes with a small request would wait for thousands of such turns.
+ */
+const BULK_TURN_OCTETS = 4 * READ_OCTETS;
 const VIEWS = 32;
 
 /**
@@ -53,6 +69,9 @@ export class Loop {
   #late: Flushable[] = [];
   /** What is written now comes in pieces with more behind them, and is flushed late: see markLate. */
   gathering = false;
+  #bulkLeft = BULK_TURN_OCTETS;
+  #bulkTurn = false;
+  #resting: Reader[] = [];
   readonly #watched: Watched[] = [];
   /**
    * Monotonic ms from which on `onAlarm` is called at the end of a turn: also in the midst of very many reads, which
@@ -114,6 +133,34 @@ export class Loop {
     this.#late = [];
     for (let i = 0; i < batch.length; i++) batch[i]!.flush();
     this.leave();
+  };
+
+  /** Accounts for what a connection has read. True: it must stop reading until it is told to read on. */
+  hasReadEnough(reader: Reader, octets: number): boolean {
+    if (octets < BULK_OCTETS || reader.resting) return false;
+    this.#bulkLeft -= octets;
+    this.#nextBulkTurn();
+    if (this.#bulkLeft > 0) return false;
+    reader.resting = true;
+    this.#resting.push(reader);
+    return true;
+  }
+
+  #nextBulkTurn(): void {
+    if (this.#bulkTurn) return;
+    this.#bulkTurn = true;
+    setImmediate(this.#readOn);
+  }
+
+  readonly #readOn = (): void => {
+    this.#bulkTurn = false;
+    this.#bulkLeft = BULK_TURN_OCTETS;
+    const next = this.#resting.splice(0, BULK_TURN_OCTETS / READ_OCTETS);
+    for (const reader of next) {
+      reader.resting = false;
+      reader.readOn();
+    }
+    if (this.#resting.length > 0) this.#nextBulkTurn();
   };
 
   // A write over TLS may deliver a read of the same connection at once; it lands in the list that is being worked on.

@@ -7,6 +7,8 @@ import { nobody } from './wire.ts';
 const LARGE = 300_000;
 /** More than the kernel takes of who does not read. */
 const HUGE = 16 * 1024 * 1024;
+/** More than is read in one turn of the event loop. */
+const MUCH = 2 * 1024 * 1024;
 
 afterEach(() => {
   adapter.mode = 'direct';
@@ -186,4 +188,21 @@ test('a wire that nobody owns takes what comes, and says nothing', async () => {
   one.far.end();
   await until('it ended', () => one.wire.socket.readableEnded);
   expect([one.owner.text, one.owner.events]).toEqual(['', []]);
+});
+
+test('a connection that was paused while others had their turn stays paused', async () => {
+  await using one = await line();
+  const { onOctets } = one.owner;
+  one.owner.onOctets = (buf, start, end) => {
+    onOctets(buf, start, end);
+    if (one.wire.octetsIn >= 256 * 1024) one.wire.pause();
+  };
+  one.far.write(pattern(MUCH));
+  await until('it is paused', () => one.wire.paused);
+  const then = one.wire.octetsIn;
+  for (let n = 0; n < 5; n++) await turnOfTheEventLoop();
+  expect(one.wire.octetsIn).toBe(then);
+  one.owner.onOctets = onOctets;
+  one.wire.resume();
+  await until('all is heard', () => one.wire.octetsIn === MUCH);
 });

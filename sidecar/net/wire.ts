@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { abruptly, directWrite, isForgotten, onRead, putText, setReading } from './adapter.ts';
-import type { Flushable, Loop } from './loop.ts';
+import type { Flushable, Loop, Reader } from './loop.ts';
 
 /** Who hears of what happens on a wire. Every call comes within a turn of the loop. */
 export interface WireOwner {
@@ -29,11 +29,12 @@ const DOUBT_MS = 1000;
  * One TCP or TLS connection: octets in through the loop's read buffer, octets out through one buffer that is written
  * once at the end of a turn. Owns the socket.
  */
-export class Wire implements Flushable {
+export class Wire implements Flushable, Reader {
   readonly socket: Socket;
   readonly loop: Loop;
   owner: WireOwner;
   closed = false;
+  resting = false;
   octetsIn = 0;
   octetsOut = 0;
   #out: Buffer | undefined;
@@ -58,6 +59,7 @@ export class Wire implements Flushable {
       loop.enter();
       this.owner.onOctets(buf, 0, length);
       loop.leave();
+      if (loop.hasReadEnough(this, length) && !this.closed) setReading(this.socket, false);
     });
     socket.on('end', () => {
       loop.turn(() => this.closed || this.owner.onEnd());
@@ -106,7 +108,11 @@ export class Wire implements Flushable {
   resume(): void {
     if (!this.#paused || this.closed) return;
     this.#paused = false;
-    setReading(this.socket, true);
+    if (!this.resting) setReading(this.socket, true);
+  }
+
+  readOn(): void {
+    if (!this.#paused && !this.closed) setReading(this.socket, true);
   }
 
   /** Makes room for `octets` more; gives the buffer to fill from `outLength` on. `advance` says how many were put in. */
