@@ -76,11 +76,12 @@ test('what a part says that cannot start is shown, since its log goes with the f
   await once(taken, 'listening');
   const grpc = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
   const start = startProgram(process.execPath, ['cli/start.ts', '--api', '127.0.0.1:0', '--grpc', grpc]);
-  expect([await start.ended, start.output()]).toEqual([
+  const code = await start.ended;
+  taken.close();
+  expect([code, start.output()]).toEqual([
     1,
     expect.stringMatching(new RegExp(`control-plane ended with exit code 3 before it listened:\n[^]*${grpc} is taken`)),
   ]);
-  taken.close();
 }, 30_000);
 
 test('what a part waits for is said to whoever started it, instead of waiting with it', async () => {
