@@ -121,7 +121,7 @@ async function run({ flags, path, seconds, cutOff }: Attack): Promise<Outcome> {
       probes++;
       most = Math.max(most, rss(running));
       answering = Math.max(answering, await gauge('weft_requests_in_flight'));
-      await pause(100);
+      await pause(50);
     }
   })();
   const all = [
