@@ -42,8 +42,9 @@ const BULK_OCTETS = 8 * 1024;
  * So much of large things is read in one turn of the event loop; the rest waits in a line. Otherwise a turn would be as long
  * as there are large answers on their way, at 2 MB each (libuv reads 32 times before it looks at the next connection), and
  * since it accepts one connection in a turn, whoever comes with a small request would wait for thousands of such turns.
+ * bench/README.md has what that is worth, and what it costs.
  */
-const BULK_TURN_OCTETS = 4 * READ_OCTETS;
+const BULK_TURN_OCTETS = READ_OCTETS;
 const VIEWS = 32;
 
 /**
@@ -155,10 +156,10 @@ export class Loop {
   readonly #readOn = (): void => {
     this.#bulkTurn = false;
     this.#bulkLeft = BULK_TURN_OCTETS;
-    const next = this.#resting.splice(0, BULK_TURN_OCTETS / READ_OCTETS);
-    for (const reader of next) {
-      reader.resting = false;
-      reader.readOn();
+    const next = this.#resting.shift();
+    if (next !== undefined) {
+      next.resting = false;
+      next.readOn();
     }
     if (this.#resting.length > 0) this.#nextBulkTurn();
   };
