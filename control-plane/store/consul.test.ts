@@ -159,7 +159,7 @@ const program = findTool('consul');
     const [store, other] = await Promise.all([open(agent.address), open(agent.address)]);
     await store.append(0, put(resource('web')));
     await reached(other, 1);
-    agent.pause();
+    await agent.pause();
     await Promise.all([
       expect(store.append(1, put(resource('cart')))).rejects.toMatchObject({ code: 'UNCERTAIN' }),
       expect(other.vault.get('ca/root')).rejects.toMatchObject({ code: 'UNAVAILABLE' }),

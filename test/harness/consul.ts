@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
+import { until } from './until.ts';
 
 export interface RunningConsul {
   /** `host:port` of its HTTP API. */
@@ -17,8 +18,8 @@ export interface RunningConsul {
   kill(): Promise<void>;
   /** Starts it again on the same ports, with its data when it is persistent. */
   restart(): Promise<void>;
-  /** Stops and continues its process: connections stay open, and no answer comes. */
-  pause(): void;
+  /** Stops and continues its process: connections stay open, and no answer comes. Resolves when all of it stands. */
+  pause(): Promise<void>;
   resume(): void;
   close(): Promise<void>;
 }
@@ -80,7 +81,10 @@ export async function startConsul(program: string, { persistent = false, token =
       await kill();
       child = await start();
     },
-    pause: () => void child.kill('SIGSTOP'),
+    async pause() {
+      child.kill('SIGSTOP');
+      await until('every thread of it stands', () => threadStates(child.pid!).every((state) => state === 'T'));
+    },
     resume: () => void child.kill('SIGCONT'),
     async close() {
       await kill();
@@ -116,4 +120,11 @@ async function hasLeader(port: number, token: string): Promise<boolean> {
     // Not up yet, or without a leader: both are what the caller asks about.
     return thrown === undefined;
   }
+}
+
+/** As the kernel tells them, where it does: a signal reaches one thread after the other. */
+function threadStates(pid: number): string[] {
+  if (!existsSync('/proc/self/stat')) return [];
+  const stats = globSync(`/proc/${pid}/task/*/stat`).map((file) => readFileSync(file, 'utf8'));
+  return stats.map((stat) => stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3));
 }
