@@ -206,3 +206,23 @@ test('a connection that was paused while others had their turn stays paused', as
   one.wire.resume();
   await until('all is heard', () => one.wire.octetsIn === MUCH);
 });
+
+test('a connection with much to say reads nothing while it stands behind others, and all of it afterwards', async () => {
+  await using one = await line();
+  const others = Array.from({ length: 200 }, () => ({ resting: false, readOn() {} }));
+  for (const other of others) one.loop.hasReadEnough(other, MUCH);
+  const { onOctets } = one.owner;
+  let early = 0;
+  let rested = false;
+  one.owner.onOctets = (buf, start, end) => {
+    if (one.wire.resting) early++;
+    onOctets(buf, start, end);
+    setImmediate(() => {
+      rested ||= one.wire.resting;
+    });
+  };
+  one.far.write(pattern(MUCH));
+  await until('all is heard', () => one.wire.octetsIn === MUCH);
+  expect(one.owner.text).toBe(pattern(MUCH).toString('latin1'));
+  expect([early, rested]).toEqual([0, true]);
+});
