@@ -65,7 +65,7 @@ test('flags go before the environment, and that before the file', () => {
 test('Consul, tracing and Jaeger', () => {
   const token = file('consul.token', 'c0ffee\n');
   const flags = ['--store', 'consul', '--consul-address', 'consul:8500', '--consul-token-file', token];
-  expect(read(flags).store).toEqual({ kind: 'consul', address: 'consul:8500', token: 'c0ffee' });
+  expect(read(flags).store).toEqual({ kind: 'consul', address: 'consul:8500', token: 'c0ffee', tokenFile: token });
   expect(read(['--store', 'consul']).store).toEqual({ kind: 'consul', address: '127.0.0.1:8500' });
   expect(read(['--jaeger-ui', 'http://127.0.0.1:16686/jaeger']).jaegerUi?.pathname).toBe('/jaeger');
   expect(read([], { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4317' }).otlp).toBe('http://collector:4317');

@@ -37,7 +37,7 @@ export const controlPlaneOptions = {
   state: text('folder of the store and of the CA key (default ~/.local/state/weft)', 'FOLDER'),
   store: choice('where the mesh is kept: in that folder, or in Consul', ['embedded', 'consul'], 'embedded'),
   'consul-address': text('address of a Consul agent', 'ADDRESS', '127.0.0.1:8500'),
-  'consul-token-file': text('file with the ACL token for Consul', 'FILE'),
+  'consul-token-file': text('file with the ACL token for Consul, read again when it is refused', 'FILE'),
   'ca-key-file': text('file with the secret that encrypts the CA, the same for all on one Consul', 'FILE'),
   'trust-domain': {
     ...text('trust domain of all identities', 'NAME', 'mesh.local'),
@@ -59,7 +59,7 @@ export interface ControlPlaneConfig {
   readonly stateDir: string;
   readonly store:
     | { readonly kind: 'embedded' }
-    | { readonly kind: 'consul'; readonly address: string; readonly token?: string };
+    | { readonly kind: 'consul'; readonly address: string; readonly token?: string; readonly tokenFile?: string };
   readonly caKeyFile: string | undefined;
   readonly trustDomain: string;
   /** What callers of the API must send; undefined only where the API is on loopback. */
@@ -105,6 +105,7 @@ export function readControlPlaneConfig(argv: readonly string[], env: Env): Contr
     kind: 'consul',
     address: values['consul-address']!,
     ...(consulToken ? { token: consulToken } : {}),
+    ...(values['consul-token-file'] === undefined ? {} : { tokenFile: values['consul-token-file'] }),
   } as const;
   return Object.freeze({
     api: api!,

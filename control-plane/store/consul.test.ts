@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLog } from '../../lib/log.ts';
+import { appendMany } from '../../test/harness/append-many.ts';
 import { type RunningConsul, startConsul } from '../../test/harness/consul.ts';
 import { freePort } from '../../test/harness/free-port.ts';
+import { startLine } from '../../test/harness/line.ts';
 import { findTool } from '../../test/harness/tools.ts';
 import { openConsulStore } from './consul.ts';
 import type { Revision, Store } from './store.ts';
@@ -201,65 +203,3 @@ const program = findTool('consul');
     expect(await store.revisions(1, 10)).toEqual(heard);
   }, 60_000);
 });
-
-/** Appends `count` resources; what others do in between, and an outage that is just ending, are no reasons to stop. */
-async function appendMany(store: Store, count: number, name: string): Promise<void> {
-  for (let n = 0; n < count; ) {
-    try {
-      await store.append(store.current().revision, put(resource(`${name}${n}`)));
-      n += 1;
-    } catch (thrown) {
-      const { code } = thrown as { code?: string };
-      if (code === 'UNAVAILABLE') await new Promise((resolve) => setTimeout(resolve, 50));
-      else if (code !== 'CONFLICT' && code !== 'UNCERTAIN') throw thrown;
-    }
-  }
-}
-
-interface Line {
-  readonly address: string;
-  /** What becomes of the next transaction: its request never arrives, or its answer never comes back. */
-  cut: 'request' | 'answer' | undefined;
-  close(): Promise<void>;
-}
-
-/** A TCP line to Consul that can be cut. */
-async function startLine(target: string): Promise<Line> {
-  const [host, port] = target.split(':');
-  const sockets = new Set<Socket>();
-  const server = createTcpServer((near) => {
-    const far = connect(Number(port), host);
-    let cutting = false;
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        sockets.delete(socket);
-        near.destroy();
-        far.destroy();
-      });
-    }
-    near.on('data', (chunk) => {
-      if (line.cut !== undefined && chunk.includes('PUT /v1/txn')) {
-        const request = line.cut === 'request';
-        line.cut = undefined;
-        if (request) return near.destroy();
-        cutting = true;
-      }
-      far.write(chunk);
-    });
-    far.on('data', (chunk) => (cutting ? near.destroy() : near.write(chunk)));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const line: Line = {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    cut: undefined,
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-  return line;
-}

@@ -5,6 +5,8 @@ import { root } from '../harness/sources.ts';
 
 /** Not the project that somebody may have running under its own name: what this one leaves behind is deleted. */
 const project = 'weft-e2e';
+/** Of those that `cutOff` has cut off. */
+export const islandNetwork = `${project}-island`;
 export const baseImage = 'node:26-bookworm-slim';
 
 const overlays = { base: [], ha: ['-f', 'docker-compose.yml', '-f', 'deploy/compose/ha.yml'] } as const;
@@ -120,6 +122,45 @@ export async function kill(...services: readonly string[]): Promise<readonly Con
   const where = ['--rm', '--pid=host', '--user=0', '--entrypoint=node', baseImage];
   await docker('run', ...where, '-e', script, ...victims.map(({ pid }) => String(pid)));
   return victims;
+}
+
+/**
+ * Moves containers into a network of their own: they reach each other by name, and nobody else; what they had open falls
+ * silent. `end` brings them back. Consul learns its own address when it starts, so whoever comes back is started again
+ * when it is a server of Consul.
+ */
+export async function cutOff(...services: readonly string[]): Promise<{ end(): Promise<void> }> {
+  const main = `${project}_default`;
+  const island = islandNetwork;
+  const victims = (await lasting()).filter(({ service }) => services.includes(service));
+  if (victims.length !== services.length) throw new Error(`not all of ${services.join(', ')} run`);
+  const aliases = async (id: string): Promise<readonly string[]> => {
+    const [found] = JSON.parse(await docker('inspect', id)) as [
+      { NetworkSettings: { Networks: Record<string, { Aliases: readonly string[] }> } },
+    ];
+    return found.NetworkSettings.Networks[main]!.Aliases;
+  };
+  const known = new Map<string, readonly string[]>();
+  for (const { id } of victims) known.set(id, await aliases(id));
+  const join = async (network: string): Promise<void> => {
+    for (const { id } of victims)
+      await docker('network', 'connect', ...known.get(id)!.map((name) => `--alias=${name}`), network, id);
+  };
+  const leave = async (network: string): Promise<void> => {
+    for (const { id } of victims) await docker('network', 'disconnect', network, id);
+  };
+  await docker('network', 'create', '--internal', `--label=com.docker.compose.project=${project}`, island);
+  await join(island);
+  await leave(main);
+  return {
+    async end() {
+      await join(main);
+      await leave(island);
+      await docker('network', 'rm', island);
+      const servers = victims.filter(({ service }) => service.startsWith('consul'));
+      await docker('restart', ...servers.map(({ id }) => id));
+    },
+  };
 }
 
 /** Tries again until `look` does not throw. */

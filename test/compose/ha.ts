@@ -1,4 +1,4 @@
-import { compose, eventually, kill, lasting, settled, weft } from './docker.ts';
+import { compose, cutOff, eventually, kill, lasting, settled, weft } from './docker.ts';
 import { commandsOf, runLine } from './readme.ts';
 import type { Story } from './story.ts';
 import { startTraffic } from './traffic.ts';
@@ -145,4 +145,36 @@ const quorumLost: Story = {
   },
 };
 
-export const haStories: readonly Story[] = [grow, rolling, controlPlaneGone, leaderLost, quorumLost];
+const partitioned: Story = {
+  name: 'a control plane and its Consul server are cut off from the rest: no request fails, it serves what it knows, and only the others take changes',
+  full: true,
+  async tell() {
+    const traffic = startTraffic();
+    const known = (await json<readonly unknown[]>('control-plane-3', 'get')).length;
+    const island = await cutOff('consul-3', 'control-plane-3');
+    const refused = await eventually('a change is refused', 60_000, async () => {
+      const answer = await apply('control-plane-3', 8);
+      if (answer.code === 0) throw new Error('it was taken');
+      return answer;
+    });
+    if (refused.code !== 3 || !/consul|store/i.test(refused.said)) throw new Error(`${refused.code}: ${refused.said}`);
+    if ((await json<readonly unknown[]>('control-plane-3', 'get')).length !== known)
+      throw new Error('it forgot something');
+    const taken = await mustApply('control-plane', 9);
+    const began = performance.now();
+    await allConnected(['control-plane', 'control-plane-2']);
+    const took = (performance.now() - began) / 1000;
+    await island.end();
+    await settled();
+    await eventually('it hears what it missed', 60_000, async () => {
+      const kept = await json<readonly { message: string }[]>('control-plane-3', 'history');
+      if (kept.some(({ message }) => message === refused.message)) throw new Error('it took what it had refused');
+      if (!kept.some(({ message }) => message === taken)) throw new Error(`it does not know '${taken}'`);
+    });
+    await eventually('it takes changes again', 60_000, () => mustApply('control-plane-3', 10));
+    await traffic.end();
+    return `its sidecars had moved ${took.toFixed(1)} s after the others' next change`;
+  },
+};
+
+export const haStories: readonly Story[] = [grow, rolling, controlPlaneGone, leaderLost, quorumLost, partitioned];

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../lib/errors.ts';
 import { baseStories } from './base.ts';
-import { compose, containers, docker, lasting, run } from './docker.ts';
+import { compose, containers, docker, islandNetwork, lasting, run } from './docker.ts';
 import { haStories } from './ha.ts';
 import { examineImage, type ImageMeasures } from './image.ts';
 import { commandsOf, runLine } from './readme.ts';
@@ -80,6 +80,7 @@ async function lastWords(): Promise<void> {
 async function clean(): Promise<void> {
   await compose('ha', 'down', '-v', '--remove-orphans', '--timeout', '5');
   await run('docker', ['rm', '-fv', 'weft-control-plane']);
+  await run('docker', ['network', 'rm', islandNetwork]);
   const left = await containers();
   if (left.length > 0) throw new Error(`left behind: ${left.map(({ name }) => name).join(', ')}`);
 }

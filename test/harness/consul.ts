@@ -26,9 +26,13 @@ export interface RunningConsul {
 
 /**
  * Starts a Consul agent of its own on free ports: in memory, or, when it is `persistent`, a server with its data on disk.
- * `program`: its path, as `findTool` gives it. With a `token` (a UUID) it refuses whoever does not send it.
+ * `program`: its path, as `findTool` gives it. With a `token` (a UUID) it refuses whoever does not send it;
+ * `hcl` is more of its configuration.
  */
-export async function startConsul(program: string, { persistent = false, token = '' } = {}): Promise<RunningConsul> {
+export async function startConsul(
+  program: string,
+  { persistent = false, token = '', hcl = '' } = {},
+): Promise<RunningConsul> {
   const dir = mkdtempSync(join(tmpdir(), 'weft-consul-'));
   const [http, server, serf] = await Promise.all([freePort(), freePort(), freePort()]);
   const ports = [`-http-port=${http}`, `-server-port=${server}`, `-serf-lan-port=${serf}`];
@@ -37,7 +41,18 @@ export async function startConsul(program: string, { persistent = false, token =
   const kind = persistent ? ['-server', '-bootstrap-expect=1', `-data-dir=${dir}`, ...fast] : ['-dev'];
   const closed = `acl { enabled = true default_policy = "deny" tokens { initial_management = "${token}" } }`;
   const acl = token === '' ? [] : ['-hcl', closed];
-  const args = ['agent', ...kind, ...acl, ...ports, ...off, '-bind=127.0.0.1', '-client=127.0.0.1', '-log-level=err'];
+  const more = hcl === '' ? [] : ['-hcl', hcl];
+  const args = [
+    'agent',
+    ...kind,
+    ...acl,
+    ...more,
+    ...ports,
+    ...off,
+    '-bind=127.0.0.1',
+    '-client=127.0.0.1',
+    '-log-level=err',
+  ];
   const address = `127.0.0.1:${http}`;
 
   const start = async (): Promise<ChildProcess> => {
@@ -68,8 +83,9 @@ export async function startConsul(program: string, { persistent = false, token =
     address,
     api: (method, path, body) => call(http, token, method, path, body),
     async cli(...words) {
-      const run = spawn(program, [...words, `-http-addr=${address}`, `-token=${token}`], {
+      const run = spawn(program, words, {
         stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, CONSUL_HTTP_ADDR: address, CONSUL_HTTP_TOKEN: token },
       });
       const printed: Buffer[] = [];
       run.stdout.on('data', (chunk) => void printed.push(chunk));

@@ -2,9 +2,13 @@
  * Resolves when `happened` says so; fails with `what` after 10 s, and with what `seen` tells of the state then. For
  * states that have no event of their own.
  */
-export async function until(what: string, happened: () => boolean, seen?: () => string): Promise<void> {
+export async function until(
+  what: string,
+  happened: () => boolean | Promise<boolean>,
+  seen?: () => string,
+): Promise<void> {
   const end = performance.now() + 10_000;
-  while (!happened()) {
+  while (!(await happened())) {
     if (performance.now() > end)
       throw new Error(`it has not happened in 10 s that ${what}${seen === undefined ? '' : `: ${seen()}`}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
