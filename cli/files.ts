@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatIssue, type Issue } from '../lib/issues.ts';
+import { type ParsedResource, parseDocuments } from '../policies/documents.ts';
 import { loadSchemas } from '../policies/load.ts';
-import { type ParsedResource, parseDocuments } from '../policies/parse.ts';
 import { keyOf, keyText } from '../policies/resource.ts';
 import { exit, Failure, type Refused } from './failure.ts';
 import { plain, type Terminal } from './terminal.ts';

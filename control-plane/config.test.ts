@@ -15,22 +15,22 @@ const file = (name: string, content: string): string => {
   writeFileSync(path, content);
   return path;
 };
-const read = (argv: readonly string[], env: Record<string, string> = {}): ControlPlaneConfig => {
-  const config = readControlPlaneConfig(argv, env);
+const read = async (argv: readonly string[], env: Record<string, string> = {}): Promise<ControlPlaneConfig> => {
+  const config = await readControlPlaneConfig(argv, env);
   if (config === 'help') throw new Error('help was asked for');
   return config;
 };
-const problems = (argv: readonly string[], env: Record<string, string> = {}): string[] => {
+const problems = async (argv: readonly string[], env: Record<string, string> = {}): Promise<string[]> => {
   try {
-    read(argv, env);
+    await read(argv, env);
   } catch (error) {
     return (error as InvalidInput).issues.map(formatIssue);
   }
   return [];
 };
 
-test('without any setting it is a control plane for this machine', () => {
-  expect(read([], { HOME: '/Users/ann' })).toEqual({
+test('without any setting it is a control plane for this machine', async () => {
+  expect(await read([], { HOME: '/Users/ann' })).toEqual({
     api: { host: '127.0.0.1', port: 7080 },
     grpc: { host: '127.0.0.1', port: 7443 },
     stateDir: '/Users/ann/.local/state/weft',
@@ -43,17 +43,17 @@ test('without any setting it is a control plane for this machine', () => {
     jaegerUi: undefined,
     logLevel: 'info',
   });
-  expect(read([], { XDG_STATE_HOME: '/state' }).stateDir).toBe('/state/weft');
-  expect(read([]).stateDir).toBe('.weft');
-  expect(readControlPlaneConfig(['--help'], {})).toBe('help');
+  expect((await read([], { XDG_STATE_HOME: '/state' })).stateDir).toBe('/state/weft');
+  expect((await read([])).stateDir).toBe('.weft');
+  expect(await readControlPlaneConfig(['--help'], {})).toBe('help');
 });
 
-test('flags go before the environment, and that before the file', () => {
+test('flags go before the environment, and that before the file', async () => {
   const config = file(
     'weft.yaml',
     'api: 127.0.0.1:1\ngrpc: 127.0.0.1:1\nstate: /from/file\nname: a.example, 10.0.0.1\n',
   );
-  const { api, grpc, stateDir, names } = read(['--config', config, '--api', ':3'], {
+  const { api, grpc, stateDir, names } = await read(['--config', config, '--api', ':3'], {
     WEFT_API: ':2',
     WEFT_GRPC: ':2',
   });
@@ -62,26 +62,31 @@ test('flags go before the environment, and that before the file', () => {
   expect(names).toEqual(['a.example', '10.0.0.1']);
 });
 
-test('Consul, tracing and Jaeger', () => {
+test('Consul, tracing and Jaeger', async () => {
   const token = file('consul.token', 'c0ffee\n');
   const flags = ['--store', 'consul', '--consul-address', 'consul:8500', '--consul-token-file', token];
-  expect(read(flags).store).toEqual({ kind: 'consul', address: 'consul:8500', token: 'c0ffee', tokenFile: token });
-  expect(read(['--store', 'consul']).store).toEqual({ kind: 'consul', address: '127.0.0.1:8500' });
-  expect(read(['--jaeger-ui', 'http://127.0.0.1:16686/jaeger']).jaegerUi?.pathname).toBe('/jaeger');
-  expect(read([], { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4317' }).otlp).toBe('http://collector:4317');
+  expect((await read(flags)).store).toEqual({
+    kind: 'consul',
+    address: 'consul:8500',
+    token: 'c0ffee',
+    tokenFile: token,
+  });
+  expect((await read(['--store', 'consul'])).store).toEqual({ kind: 'consul', address: '127.0.0.1:8500' });
+  expect((await read(['--jaeger-ui', 'http://127.0.0.1:16686/jaeger'])).jaegerUi?.pathname).toBe('/jaeger');
+  expect((await read([], { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4317' })).otlp).toBe('http://collector:4317');
 });
 
 describe('an API that others can reach', () => {
-  test('needs a token', () => {
-    expect(problems(['--api', '0.0.0.0:7080'])).toEqual([expect.stringMatching(/^--api: .*--api-token-file/)]);
-    expect(problems(['--api', '[::]:7080'])).toHaveLength(1);
-    expect(problems(['--api', 'unix:/run/weft.sock'])).toEqual([]);
+  test('needs a token', async () => {
+    expect(await problems(['--api', '0.0.0.0:7080'])).toEqual([expect.stringMatching(/^--api: .*--api-token-file/)]);
+    expect(await problems(['--api', '[::]:7080'])).toHaveLength(1);
+    expect(await problems(['--api', 'unix:/run/weft.sock'])).toEqual([]);
   });
 
-  test('takes it from a file or the environment', () => {
+  test('takes it from a file or the environment', async () => {
     const good = file('good', 'a-token-of-some-length\n');
-    expect(read(['--api', '0.0.0.0:1', '--api-token-file', good]).apiToken).toBe('a-token-of-some-length');
-    expect(read(['--api', '0.0.0.0:1'], { WEFT_API_TOKEN: 'another-token-as-long' }).apiToken).toBe(
+    expect((await read(['--api', '0.0.0.0:1', '--api-token-file', good])).apiToken).toBe('a-token-of-some-length');
+    expect((await read(['--api', '0.0.0.0:1'], { WEFT_API_TOKEN: 'another-token-as-long' })).apiToken).toBe(
       'another-token-as-long',
     );
   });
@@ -90,29 +95,31 @@ describe('an API that others can reach', () => {
     ['short', 'at least 16'],
     ['two words of some length', 'at least 16'],
     ['', 'at least 16'],
-  ])('refuses the token %p', (token, wanted) => {
-    expect(problems(['--api', '0.0.0.0:1', '--api-token-file', file('token', token)])).toEqual([
+  ])('refuses the token %p', async (token, wanted) => {
+    expect(await problems(['--api', '0.0.0.0:1', '--api-token-file', file('token', token)])).toEqual([
       expect.stringContaining(wanted),
     ]);
   });
 });
 
-test('every problem is told at once', () => {
+test('every problem is told at once', async () => {
   expect(
-    problems(
-      [
-        '--apii',
-        'x',
-        '--store',
-        'redis',
-        '--trust-domain',
-        'A B',
-        '--name',
-        'ok.example,-bad',
-        '--jaeger-ui',
-        'ftp://x',
-      ],
-      { WEFT_GRPC: 'nowhere', WEFT_API_TOKEN: 'x' },
+    (
+      await problems(
+        [
+          '--apii',
+          'x',
+          '--store',
+          'redis',
+          '--trust-domain',
+          'A B',
+          '--name',
+          'ok.example,-bad',
+          '--jaeger-ui',
+          'ftp://x',
+        ],
+        { WEFT_GRPC: 'nowhere', WEFT_API_TOKEN: 'x' },
+      )
     ).map((problem) => problem.split(' ')[0]),
   ).toEqual([
     '--apii:',
@@ -124,23 +131,23 @@ test('every problem is told at once', () => {
     '--jaeger-ui:',
     'WEFT_API_TOKEN:',
   ]);
-  expect(problems(['--api-token-file', '/none', '--consul-token-file', dir, '--config', '/none'])).toEqual([
+  expect(await problems(['--api-token-file', '/none', '--consul-token-file', dir, '--config', '/none'])).toEqual([
     expect.stringMatching(/^--config: cannot be read: .*ENOENT/),
   ]);
-  expect(problems(['--api-token-file', '/none', '--consul-token-file', dir])).toEqual([
+  expect(await problems(['--api-token-file', '/none', '--consul-token-file', dir])).toEqual([
     expect.stringMatching(/^--consul-token-file: cannot be read: .*EISDIR/),
     expect.stringMatching(/^--api-token-file: cannot be read: .*ENOENT/),
   ]);
 });
 
-test('problems of the file have their line', () => {
+test('problems of the file have their line', async () => {
   const bad = file('bad.yaml', '# settings\napi: nowhere\n\nlog-level: loud\nstroe: consul\n');
-  expect(problems(['--config', bad]).map((problem) => problem.replace(bad, 'F'))).toEqual([
+  expect((await problems(['--config', bad])).map((problem) => problem.replace(bad, 'F'))).toEqual([
     expect.stringMatching(/^F:5:1: stroe: is not known/),
     expect.stringMatching(/^F:2:1: api: 'nowhere' is not /),
     expect.stringMatching(/^F:4:1: log-level: 'loud' is not one of/),
   ]);
   for (const content of ['- a\n', 'just words', 'a: 1\n---\nb: 2\n', 'a: [1\n', 'a: 1\na: 2\n'])
-    expect(problems(['--config', file('x.yaml', content)]).length).toBeGreaterThan(0);
-  expect(read(['--config', file('empty.yaml', '')]).logLevel).toBe('info');
+    expect((await problems(['--config', file('x.yaml', content)])).length).toBeGreaterThan(0);
+  expect((await read(['--config', file('empty.yaml', '')])).logLevel).toBe('info');
 });

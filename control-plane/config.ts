@@ -7,7 +7,6 @@ import { InvalidInput, type Issue } from '../lib/issues.ts';
 import type { Level } from '../lib/log.ts';
 import { address, choice, flag, type Option, readOptions, text } from '../lib/options.ts';
 import { isTrustDomain } from '../lib/spiffe.ts';
-import { parseYaml } from '../policies/yaml.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -72,9 +71,9 @@ export interface ControlPlaneConfig {
 }
 
 /** Reads flags, environment, settings file and the files that they name, once. Throws InvalidInput with every problem. */
-export function readControlPlaneConfig(argv: readonly string[], env: Env): ControlPlaneConfig | 'help' {
+export async function readControlPlaneConfig(argv: readonly string[], env: Env): Promise<ControlPlaneConfig | 'help'> {
   const named = readOptions(controlPlaneOptions, { argv, env }).values.config;
-  const { file = {}, placed } = named === undefined ? noFile : readSettings(named);
+  const { file = {}, placed } = named === undefined ? noFile : await readSettings(named);
   const { values, issues } = readOptions(controlPlaneOptions, { argv, env, file });
   if (values.help === true) return 'help';
   const problems: Issue[] = issues.map(placed);
@@ -135,8 +134,9 @@ interface Settings {
 
 const noFile: Settings = { placed: (issue) => issue };
 
-/** Throws InvalidInput when there is nothing that can be read. */
-function readSettings(file: string): Settings {
+/** Throws InvalidInput when there is nothing that can be read. Most have no such file, so they do not load YAML. */
+async function readSettings(file: string): Promise<Settings> {
+  const { parseYaml } = await import('../policies/yaml.ts');
   let content: string;
   try {
     content = readFileSync(file, 'utf8');

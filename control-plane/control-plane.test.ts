@@ -34,7 +34,7 @@ afterEach(async () => {
 
 /** A control plane as its flags say, on free ports, in a folder of its own. */
 async function start(...flags: string[]): Promise<ControlPlane> {
-  const config = readControlPlaneConfig(['--api', ':0', '--grpc', ':0', '--state', dir, ...flags], {});
+  const config = await readControlPlaneConfig(['--api', ':0', '--grpc', ':0', '--state', dir, ...flags], {});
   if (config === 'help') throw new Error('help was asked for');
   const started = await startControlPlane(config, { clock: systemClock, log: silentLog });
   running.push(started);

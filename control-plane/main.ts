@@ -1,4 +1,3 @@
-import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { formatAddress } from '../lib/address.ts';
 import { systemClock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -25,13 +24,11 @@ export async function runControlPlane(
   const told = new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort());
   try {
-    const config = readControlPlaneConfig(argv, env);
+    const config = await readControlPlaneConfig(argv, env);
     if (config === 'help') {
       process.stdout.write(usage + optionsHelp(controlPlaneOptions));
       return 0;
     }
-    // What gRPC would write to the console by itself comes to us as errors too.
-    setLogVerbosity(logVerbosity.NONE);
     const log = jsonLog({ level: config.logLevel });
     const { api, grpc, close } = await startControlPlane(config, { clock: systemClock, log, signal: ending.signal });
     const http = 'path' in api ? formatAddress(api) : `http://${formatAddress(api)}`;

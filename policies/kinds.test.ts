@@ -2,9 +2,10 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { formatIssue, Issues } from '../lib/issues.ts';
+import { parseDocuments } from './documents.ts';
 import { kinds } from './index.ts';
 import { loadSchemas } from './load.ts';
-import { parseDocuments, parseResource } from './parse.ts';
+import { parseResource } from './parse.ts';
 import { userForm } from './user-form.ts';
 
 const schemas = await loadSchemas();

@@ -1,6 +1,7 @@
 import { formatIssue, Issues } from '../lib/issues.ts';
+import { parseDocuments } from './documents.ts';
 import { loadSchemas } from './load.ts';
-import { parseDocuments, parseResource } from './parse.ts';
+import { parseResource } from './parse.ts';
 
 const schemas = await loadSchemas();
 const problems = (text: string) => parseDocuments(text, 'mesh.yaml', schemas).issues.map(formatIssue);

@@ -4,65 +4,22 @@ import { envelopeSchema } from './envelope.ts';
 import { issueText, oneOf } from './issue-text.ts';
 import type { KindSchema } from './policy.ts';
 import type { Resource } from './resource.ts';
-import { type Position, parseYaml } from './yaml.ts';
 
-export interface ParsedResource {
-  readonly resource: Resource;
-  /** As it was written, before defaults and units: what is sent to a control plane, which parses it again. */
-  readonly raw: unknown;
-  /** Counted from 0 over all resources of the text. */
-  readonly index: number;
-  /** Where the value of a path (`spec.rules[0].name`) stands, or what is nearest to it. Lines and columns count from 1. */
-  position(path: string): Position;
-}
-
-type Schemas = ReadonlyMap<string, KindSchema>;
+export type Schemas = ReadonlyMap<string, KindSchema>;
 
 /** Of one resource; more would help nobody, and finding their places takes time. */
 const maxIssues = 100;
 
 /**
- * Reads all resources of a text: YAML (one or more documents) or JSON. Gives every problem with its place; what is
- * wrong in one resource does not hide the others. A `List` as Kubernetes writes it stands for its items.
+ * Checks a value by its kind. undefined: issues were added, with paths such as `spec.rules[0].name` and `index` as the
+ * resource. `unknown` gathers those about fields that do not exist: their place is the key, not the value.
  */
-export function parseDocuments(
-  text: string,
-  file: string,
-  schemas: Schemas,
-): { readonly resources: readonly ParsedResource[]; readonly issues: readonly Issue[] } {
-  const resources: ParsedResource[] = [];
-  const issues: Issue[] = [];
-  let index = 0;
-  for (const document of parseYaml(text)) {
-    for (const { message, line, column } of document.problems) issues.push({ path: '', message, file, line, column });
-    if (document.problems.length > 0 || document.value === undefined) continue;
-    for (const [prefix, raw] of itemsOf(document.value)) {
-      const found = new Issues();
-      const unknown = new Set<Issue>();
-      const resource = parse(raw, schemas, found, index, unknown);
-      const position = (path: string, key = false) => document.position(join(prefix, path), key);
-      for (const issue of found.list)
-        issues.push({ ...issue, path: join(prefix, issue.path), file, ...position(issue.path, unknown.has(issue)) });
-      if (resource !== undefined) resources.push({ resource, raw, index, position: (path) => position(path) });
-      index++;
-    }
-  }
-  issues.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
-  return { resources, issues };
-}
-
-/** The same checks for a value that came without a text, such as the body of an API call. undefined: issues were added. */
-export function parseResource(raw: unknown, schemas: Schemas, issues: Issues, index: number): Resource | undefined {
-  return parse(raw, schemas, issues, index, new Set());
-}
-
-/** `unknown` gathers the issues about fields that do not exist: their place is the key, not the value. */
-function parse(
+export function parseResource(
   raw: unknown,
   schemas: Schemas,
   issues: Issues,
   index: number,
-  unknown: Set<Issue>,
+  unknown: Set<Issue> = new Set(),
 ): Resource | undefined {
   const before = issues.list.length;
   const add = (path: string, message: string): boolean => {
@@ -105,21 +62,15 @@ function parse(
   return issues.list.length === before ? resource : undefined;
 }
 
-/** The value itself, or the items of a `List`, each with its path. */
-function itemsOf(value: unknown): readonly (readonly [prefix: string, raw: unknown])[] {
-  const list = value as { kind?: unknown; items?: unknown } | null;
-  if (typeof list !== 'object' || list?.kind !== 'List' || !Array.isArray(list.items)) return [['', value]];
-  return list.items.map((item, i) => [`items[${i}]`, item] as const);
-}
-
 /** `spec.rules[0].name` from a base and the steps under it. */
 export function pathText(base: string, steps: readonly PropertyKey[]): string {
   let path = base;
   for (const step of steps) {
     if (typeof step === 'number') path += `[${step}]`;
-    else path = join(path, String(step));
+    else path = joinPath(path, String(step));
   }
   return path;
 }
 
-const join = (base: string, rest: string): string => (base === '' || rest === '' ? base + rest : `${base}.${rest}`);
+export const joinPath = (base: string, rest: string): string =>
+  base === '' || rest === '' ? base + rest : `${base}.${rest}`;

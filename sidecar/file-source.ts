@@ -3,8 +3,8 @@ import { canonicalJson, contentHash } from '../lib/canonical.ts';
 import { messageOf } from '../lib/errors.ts';
 import { InvalidInput } from '../lib/issues.ts';
 import { allotAddresses } from '../lib/service-address.ts';
+import { parseDocuments } from '../policies/documents.ts';
 import { loadSchemas } from '../policies/load.ts';
-import { parseDocuments } from '../policies/parse.ts';
 import { keyOf, keyText, serviceKey } from '../policies/resource.ts';
 import type { EndpointSpec, HeldResource, Inputs } from './snapshot/inputs.ts';
 

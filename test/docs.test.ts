@@ -21,8 +21,8 @@ import { workloadSchema } from '../cli/up/workload.ts';
 import { controlPlaneOptions } from '../control-plane/config.ts';
 import { errors } from '../lib/errors.ts';
 import { formatIssue } from '../lib/issues.ts';
+import { parseDocuments } from '../policies/documents.ts';
 import { loadSchemas } from '../policies/load.ts';
-import { parseDocuments } from '../policies/parse.ts';
 import { sidecarOptions } from '../sidecar/config.ts';
 import { type Block, blocks, commandsOf, read, root } from './harness/pages.ts';
 import { Reader } from './harness/reader.ts';
@@ -125,7 +125,7 @@ test('the policy kind that CONTRIBUTING.md adds as an example is one', () => {
     const script = `
       const { schema } = await import('${stamp}/schema.ts');
       const { filter } = await import('${stamp}/filter.ts');
-      const { parseDocuments } = await import('${root}/policies/parse.ts');
+      const { parseDocuments } = await import('${root}/policies/documents.ts');
       const { resources, issues } = parseDocuments(${JSON.stringify(example!.text)}, 'x', new Map([[schema.kind, schema]]));
       const set = [];
       const ex = { response: { set: (...field) => set.push(field) } };

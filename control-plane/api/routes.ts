@@ -19,6 +19,7 @@ export function allRoutes(
   passthrough: Passthrough,
   ready: () => boolean,
 ): readonly Row[] {
+  let document: ReturnType<typeof openApi> | undefined;
   const rows: Row[] = [
     ...changeRoutes(parts),
     ...meshRoutes(parts),
@@ -83,9 +84,8 @@ export function allRoutes(
       path: '/openapi.json',
       summary: 'This document.',
       reply: z.record(z.string(), z.unknown()),
-      handle: () => document,
+      handle: () => (document ??= openApi(rows, parts.version)),
     }),
   ];
-  const document = openApi(rows, parts.version);
   return rows;
 }

@@ -12,11 +12,11 @@ import { makeCsr, p256 } from '../../test/harness/csr.ts';
 import { openEmbeddedStore } from '../store/embedded.ts';
 import type { Store } from '../store/store.ts';
 import { type OpenAuthority, openAuthority } from './issuer.ts';
-import { openSealer } from './sealed.ts';
-import { caKey, decodeState, openCa } from './state.ts';
+import { Sealers } from './sealed.ts';
+import { caKey, decodeState, openCa, saltOf } from './state.ts';
 
 const trustDomain = 'weft.test';
-const secret = Buffer.from('a secret of the test, long enough');
+const sealers = new Sealers(Buffer.from('a secret of the test, long enough'));
 const b = { trustDomain, namespace: 'a', service: 'b' };
 
 let dir: string;
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const clock = systemClock;
   store = await openEmbeddedStore({ dir, clock, log: silentLog });
   const log = jsonLog({ write: (line) => void lines.push(JSON.parse(line)) });
-  authority = await openAuthority({ vault: store.vault, secret, trustDomain, clock, log });
+  authority = await openAuthority({ vault: store.vault, sealers, trustDomain, clock, log });
 });
 afterAll(async () => {
   await authority.close();
@@ -83,7 +83,7 @@ describe('a request is refused', () => {
     expect(await refusal(await makeCsr({}, rsa(2048, [3])))).toBe('INVALID_CSR');
     expect(await refusal(await makeCsr({}, { name: 'ECDSA', namedCurve: 'P-521' }))).toBe('INVALID_CSR');
     const state = decodeState((await store.vault.get(caKey))!.value);
-    const sealer = await openSealer(secret, Buffer.from(state.salt, 'base64'));
+    const sealer = await sealers.of(saltOf(state));
     const { cert, pkcs8 } = openCa(sealer, trustDomain, state.roots[0]!);
     const privateKey = await webcrypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), p256, false, ['sign']);
     const publicKey = await new x509.X509Certificate(new Uint8Array(cert)).publicKey.export();

@@ -13,9 +13,10 @@ import { openEmbeddedStore } from '../store/embedded.ts';
 import type { Store, Vault } from '../store/store.ts';
 import type { SignOptions } from './authority.ts';
 import { type OpenAuthority, openAuthority } from './issuer.ts';
+import { Sealers } from './sealed.ts';
 
 const trustDomain = 'weft.test';
-const secret = Buffer.from('a secret of the test, long enough');
+const sealers = new Sealers(Buffer.from('a secret of the test, long enough'));
 const b = { trustDomain, namespace: 'a', service: 'b' };
 const day = 86_400_000;
 
@@ -24,10 +25,10 @@ let store: Store;
 let clock: ManualClock;
 let authority: OpenAuthority;
 let lines: Record<string, unknown>[];
-const open = (options: { vault?: Vault; secret?: Uint8Array; trustDomain?: string } = {}): Promise<OpenAuthority> =>
+const open = (options: { vault?: Vault; sealers?: Sealers; trustDomain?: string } = {}): Promise<OpenAuthority> =>
   openAuthority({
     vault: store.vault,
-    secret,
+    sealers,
     trustDomain,
     clock,
     log: jsonLog({ write: (line) => void lines.push(JSON.parse(line)) }),
@@ -127,7 +128,7 @@ test('control planes that start at once on an empty store end with one CA', asyn
 });
 
 test('CA-KEYSTORE: no key lies in clear in the store, and another secret does not open it', async () => {
-  await expect(open({ secret: Buffer.from('another secret, long enough') })).rejects.toThrow(
+  await expect(open({ sealers: new Sealers(Buffer.from('another secret, long enough')) })).rejects.toThrow(
     'encrypted with another key: start with the key file',
   );
   await expect(open({ trustDomain: 'other.test' })).rejects.toThrow('trust domain weft.test, not other.test');

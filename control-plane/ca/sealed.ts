@@ -14,8 +14,8 @@ export interface Sealer {
 const ivLength = 12;
 const tagLength = 16;
 
-/** A sealer for a secret; slow on purpose (scrypt, some 50 ms), because the secret may be a text that people chose. */
-export async function openSealer(secret: Uint8Array, salt: Uint8Array): Promise<Sealer> {
+/** Slow on purpose (scrypt, 50 to 150 ms of a thread of its own), because the secret may be a text that people chose. */
+async function deriveSealer(secret: Uint8Array, salt: Uint8Array): Promise<Sealer> {
   const key = await derive(secret, salt, 32, { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 26 });
   return {
     seal(plain, label) {
@@ -32,4 +32,26 @@ export async function openSealer(secret: Uint8Array, salt: Uint8Array): Promise<
       return Buffer.concat([decipher.update(sealed.subarray(ivLength + tagLength)), decipher.final()]);
     },
   };
+}
+
+/** The sealers of one secret. The last one is remembered: it is derived once, and can be begun before it is needed. */
+export class Sealers {
+  /** For a CA that is still to be made. */
+  readonly newSalt: Uint8Array = randomBytes(16);
+  readonly #secret: Uint8Array;
+  #last: { readonly salt: string; readonly sealer: Promise<Sealer> } | undefined;
+
+  constructor(secret: Uint8Array) {
+    this.#secret = secret;
+  }
+
+  of(salt: Uint8Array): Promise<Sealer> {
+    const key = Buffer.from(salt).toString('base64');
+    if (this.#last?.salt === key) return this.#last.sealer;
+    const sealer = deriveSealer(this.#secret, salt);
+    // Whoever asks for it hears of a failure; until then nobody may.
+    sealer.catch(() => undefined);
+    this.#last = { salt: key, sealer };
+    return sealer;
+  }
 }

@@ -37,6 +37,8 @@ export function decodeState(value: Uint8Array): CaState {
   }
 }
 
+export const saltOf = ({ salt }: CaState): Uint8Array => Buffer.from(salt, 'base64');
+
 /** Binds a sealed key to its certificate and trust domain, so that it cannot stand in for another one. */
 const labelOf = (trustDomain: string, cert: Uint8Array): string =>
   `${trustDomain}/${createHash('sha256').update(cert).digest('hex')}`;

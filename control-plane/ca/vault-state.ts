@@ -1,10 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Vault } from '../store/store.ts';
 import { importSigningCert, lifetimes, makeIntermediate, makeRoot } from './certificates.ts';
-import { openSealer, type Sealer } from './sealed.ts';
-import { type CaState, CaStateError, caKey, decodeState, derOf, encodeState, endOf, openCa, sealCa } from './state.ts';
+import type { Sealer, Sealers } from './sealed.ts';
+import {
+  type CaState,
+  CaStateError,
+  caKey,
+  decodeState,
+  derOf,
+  encodeState,
+  endOf,
+  openCa,
+  saltOf,
+  sealCa,
+} from './state.ts';
 
 /** How often every control plane looks at the vault for what another one has changed. */
 export const refreshMs = 60_000;
@@ -18,7 +28,7 @@ const maxTries = 10;
 
 export interface CaVaultOptions {
   readonly vault: Vault;
-  readonly secret: Uint8Array;
+  readonly sealers: Sealers;
   readonly trustDomain: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -50,16 +60,16 @@ export async function openVaultState(options: CaVaultOptions): Promise<Opened> {
 }
 
 /** Does nothing when another control plane was first. */
-async function createState({ vault, secret, trustDomain, clock, log }: CaVaultOptions): Promise<void> {
-  const salt = randomBytes(16);
-  const sealer = await openSealer(secret, salt);
+async function createState({ vault, sealers, trustDomain, clock, log }: CaVaultOptions): Promise<void> {
+  const deriving = sealers.of(sealers.newSalt);
   const root = await makeRoot(trustDomain, clock.wall());
   const signer = await importSigningCert(root.cert, root.pkcs8);
   const intermediate = await makeIntermediate(trustDomain, clock.wall(), signer);
+  const sealer = await deriving;
   const state: CaState = {
     format: 1,
     trustDomain,
-    salt: salt.toString('base64'),
+    salt: Buffer.from(sealers.newSalt).toString('base64'),
     roots: [sealCa(sealer, trustDomain, root)],
     intermediates: [{ ...sealCa(sealer, trustDomain, intermediate), from: clock.wall() }],
   };
@@ -73,7 +83,7 @@ async function readState(options: CaVaultOptions, value: Uint8Array, version: nu
       `the CA in this store is for the trust domain ${state.trustDomain}, not ${options.trustDomain}: ` +
         `start with --trust-domain ${state.trustDomain}, or use another store`,
     );
-  const sealer = await openSealer(options.secret, Buffer.from(state.salt, 'base64'));
+  const sealer = await options.sealers.of(saltOf(state));
   for (const sealed of [...state.roots, ...state.intermediates]) openCa(sealer, state.trustDomain, sealed);
   return { state, version, sealer };
 }

@@ -3,8 +3,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Issues } from '../../lib/issues.ts';
 import type { Random } from '../../lib/random.ts';
+import { parseDocuments } from '../../policies/documents.ts';
 import { loadSchemas } from '../../policies/load.ts';
-import { parseDocuments, parseResource } from '../../policies/parse.ts';
+import { parseResource } from '../../policies/parse.ts';
 import { mutate } from './mutate.ts';
 
 const root = join(import.meta.dirname, '..', '..');

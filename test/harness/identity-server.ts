@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Server } from '@grpc/grpc-js';
 import { openAuthority } from '../../control-plane/ca/issuer.ts';
 import { openJoinTokens } from '../../control-plane/ca/join-tokens.ts';
+import { Sealers } from '../../control-plane/ca/sealed.ts';
 import { serverCredentials } from '../../control-plane/identity/server-credentials.ts';
 import { identityService } from '../../control-plane/identity/service.ts';
 import { openEmbeddedStore } from '../../control-plane/store/embedded.ts';
@@ -18,7 +19,13 @@ export async function startIdentityServer(options: { clock: Clock; log?: Log; di
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'weft-identity-')));
   const store = await openEmbeddedStore({ dir, clock, log: silentLog });
   const secret = Buffer.from('a secret of the test, long enough');
-  const authority = await openAuthority({ vault: store.vault, secret, trustDomain: 'weft.test', clock, log });
+  const authority = await openAuthority({
+    vault: store.vault,
+    sealers: new Sealers(secret),
+    trustDomain: 'weft.test',
+    clock,
+    log,
+  });
   const tokens = await openJoinTokens({ vault: store.vault, authority, clock, log });
   const own = await serverCredentials(authority, ['localhost', '127.0.0.1'], { clock, log });
   const server = new Server();
