@@ -14,6 +14,7 @@ import type { Store } from './store.ts';
 import { put, reached, resource } from './store-contract.ts';
 
 const program = findTool('consul');
+const prlimit = findTool('prlimit');
 
 (program === undefined ? describe.skip : describe)('on a Consul that has', () => {
   const opened: { close(): Promise<void> }[] = [];
@@ -107,6 +108,30 @@ const program = findTool('consul');
     expect(asked(line, 'GET') - from.asked).toBeLessThan(most);
     expect(store.current()).toEqual(writer.current());
   }, 60_000);
+
+  (prlimit === undefined ? test.skip : test)(
+    'a full disk, changes are refused, what is known stays, and with room again nothing that was acknowledged is missing (ST-DISK)',
+    async () => {
+      const consul = owned(await startConsul(program!, { persistent: true }));
+      const store = await open(consul.address);
+      await appendMany(store, 3, 'before');
+      consul.fillDisk(prlimit!);
+      const failed = { code: expect.stringMatching(/^(UNAVAILABLE|UNCERTAIN)$/) };
+      for (const name of ['x', 'y']) await expect(store.append(3, put(resource(name)))).rejects.toMatchObject(failed);
+      expect(store.healthy()).toBe(false);
+      expect(store.current().revision).toBe(3);
+
+      await consul.restart();
+      await appendMany(store, 3, 'after');
+      const end = store.current();
+      // What had no answer may have been made: then it is there, once.
+      expect(end.revision).toBeLessThanOrEqual(3 + 2 + 3);
+      const names = [...end.resources.values()].map(({ metadata }) => metadata.name);
+      expect(names).toEqual(expect.arrayContaining(['before0', 'before1', 'before2', 'after0', 'after1', 'after2']));
+      expect((await open(consul.address)).current()).toEqual(end);
+    },
+    60_000,
+  );
 
   test('got an older copy of itself back, what is served stays, writing stops with what to do, and a restart goes on from the copy (ST-RESTORE)', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'weft-snapshot-'));

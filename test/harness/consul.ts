@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
@@ -21,6 +21,8 @@ export interface RunningConsul {
   /** Stops and continues its process: connections stay open, and no answer comes. Resolves when all of it stands. */
   pause(): Promise<void>;
   resume(): void;
+  /** From now on it can write nothing more to its files, as on a full disk, until it is started again. Takes the path of `prlimit`. */
+  fillDisk(prlimit: string): void;
   close(): Promise<void>;
 }
 
@@ -102,6 +104,7 @@ export async function startConsul(
       await until('every thread of it stands', () => threadStates(child.pid!).every((state) => state === 'T'));
     },
     resume: () => void child.kill('SIGCONT'),
+    fillDisk: (prlimit) => void execFileSync(prlimit, [`--pid=${child.pid}`, '--fsize=1']),
     async close() {
       await kill();
       rmSync(dir, { recursive: true, force: true });
