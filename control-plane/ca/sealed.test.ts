@@ -22,3 +22,13 @@ test('it is derived once, also for those who ask before it is there', async () =
   expect(one).toBe(two);
   expect(await own.of(salt)).toBe(one);
 });
+
+test('a derivation that failed is not remembered', async () => {
+  const own = new Sealers(Buffer.from('a secret of the test, long enough'));
+  const bad = [1, 2, 3] as unknown as Uint8Array;
+  const first = own.of(bad);
+  await expect(first).rejects.toThrow();
+  const second = own.of(bad);
+  expect(second).not.toBe(first);
+  await expect(second).rejects.toThrow();
+});

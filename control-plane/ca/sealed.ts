@@ -49,9 +49,11 @@ export class Sealers {
     const key = Buffer.from(salt).toString('base64');
     if (this.#last?.salt === key) return this.#last.sealer;
     const sealer = deriveSealer(this.#secret, salt);
-    // Whoever asks for it hears of a failure; until then nobody may.
-    sealer.catch(() => undefined);
     this.#last = { salt: key, sealer };
+    // Whoever asks for it hears of a failure, and the next one tries again; until then nobody may be there to hear it.
+    sealer.catch(() => {
+      if (this.#last?.sealer === sealer) this.#last = undefined;
+    });
     return sealer;
   }
 }

@@ -6,6 +6,7 @@ import { jsonLog, silentLog } from '../../lib/log.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { serviceAddresses } from '../../lib/service-address.ts';
 import { type RunningConsul, startConsul } from '../../test/harness/consul.ts';
+import { closedAfterEach } from '../../test/harness/owned.ts';
 import { findTool } from '../../test/harness/tools.ts';
 import { until } from '../../test/harness/until.ts';
 import { openConsulStore } from '../store/consul.ts';
@@ -22,15 +23,7 @@ async function known(addresses: Addresses, service: string): Promise<string> {
   return addresses.of(service);
 }
 
-let opened: { close(): Promise<void> }[] = [];
-const own = <T extends { close(): Promise<void> }>(part: T): T => {
-  opened.push(part);
-  return part;
-};
-afterEach(async () => {
-  for (const part of opened.toReversed()) await part.close();
-  opened = [];
-});
+const own = closedAfterEach();
 
 function allotting(vault: Vault, options: Partial<AddressesOptions> = {}): Addresses {
   return own(new Addresses({ vault, ...common, ...options }));

@@ -7,6 +7,7 @@ import { silentLog } from '../../lib/log.ts';
 import { appendMany } from '../../test/harness/append-many.ts';
 import { startConsul } from '../../test/harness/consul.ts';
 import { type Line, startLine } from '../../test/harness/line.ts';
+import { closedAfterEach } from '../../test/harness/owned.ts';
 import { findTool } from '../../test/harness/tools.ts';
 import { until } from '../../test/harness/until.ts';
 import { openConsulStore } from './consul.ts';
@@ -17,14 +18,7 @@ const program = findTool('consul');
 const prlimit = findTool('prlimit');
 
 (program === undefined ? describe.skip : describe)('on a Consul that has', () => {
-  const opened: { close(): Promise<void> }[] = [];
-  afterEach(async () => {
-    for (const each of opened.splice(0).reverse()) await each.close();
-  });
-  const owned = <T extends { close(): Promise<void> }>(each: T): T => {
-    opened.push(each);
-    return each;
-  };
+  const owned = closedAfterEach();
   const open = async (address: string): Promise<Store> =>
     owned(await openConsulStore({ address, clock: systemClock, log: silentLog }));
   const asked = ({ requests }: Line, of: string): number =>

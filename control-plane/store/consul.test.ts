@@ -7,6 +7,7 @@ import { appendMany } from '../../test/harness/append-many.ts';
 import { type RunningConsul, startConsul } from '../../test/harness/consul.ts';
 import { freePort } from '../../test/harness/free-port.ts';
 import { startLine } from '../../test/harness/line.ts';
+import { closedAfterEach } from '../../test/harness/owned.ts';
 import { findTool } from '../../test/harness/tools.ts';
 import { openConsulStore } from './consul.ts';
 import type { Revision, Store } from './store.ts';
@@ -22,14 +23,7 @@ const program = findTool('consul');
   }, 30_000);
   afterAll(() => consul.close());
 
-  const opened: { close(): Promise<void> }[] = [];
-  afterEach(async () => {
-    for (const each of opened.splice(0).reverse()) await each.close();
-  });
-  const owned = <T extends { close(): Promise<void> }>(each: T): T => {
-    opened.push(each);
-    return each;
-  };
+  const owned = closedAfterEach();
   const open = async (address: string, prefix = 'weft'): Promise<Store> =>
     owned(await openConsulStore({ address, prefix, clock: systemClock, log: silentLog }));
 
